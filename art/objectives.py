@@ -1,0 +1,228 @@
+"""Losses on completions: DAPO, GRPO and supervised, as pure functions of tensors.
+
+Shapes: N completions of at most T tokens; P prompts with G completions each (N = P * G).  ``mask`` (N, T), boolean,
+is True at the tokens that count; whatever stands elsewhere (NaN included) has no influence.
+
+Every loss is a weighted sum over tokens.  The weights divide by a *normaliser*, which is counted on the given batch
+unless it is passed: micro-batches that all get the normaliser of the whole minibatch add up to exactly its loss and
+its gradient (``normaliser(objective, mask)`` counts it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from art.config import ObjectiveSection
+
+
+class Loss(NamedTuple):
+    """A scalar loss to differentiate, and the share of tokens whose gradient the clip stopped (detached).
+
+    Both are sums over the batch divided by the normaliser, so micro-batches add up.
+    """
+
+    loss: Tensor
+    clipped: Tensor
+
+
+def degenerate_groups(rewards: Tensor) -> Tensor:
+    """Flag groups that teach nothing, since all their rewards are equal: (P, G) -> (P,) boolean."""
+    return rewards.amax(dim=1) == rewards.amin(dim=1)
+
+
+def group_advantages(rewards: Tensor, std_floor: float) -> Tensor:
+    """Advantage = (reward - group mean) / (group std + std_floor), (P, G) -> (P, G); exactly 0 in flat groups.
+
+    The formula is the paper's; the standard deviation is the unbiased one, as in TRL (G >= 2).
+    """
+    centred = rewards - rewards.mean(dim=1, keepdim=True)
+    advantages = centred / (rewards.std(dim=1, keepdim=True) + std_floor)
+    return advantages.masked_fill(degenerate_groups(rewards).unsqueeze(1), 0.0)
+
+
+def dapo_loss(
+    logprobs: Tensor,
+    mask: Tensor,
+    advantages: Tensor,
+    old_logprobs: Tensor | None = None,
+    *,
+    clip_low: float = 0.2,
+    clip_high: float = 0.28,
+    normaliser: float | None = None,
+) -> Loss:
+    """DAPO (arXiv 2503.14476, eq. 8): mean over all kept tokens, the upper clip higher than the lower, no KL.
+
+    Dropping degenerate groups is the caller's affair: leave them out of the batch.
+
+    Args:
+        logprobs: (N, T) log-probabilities under the trained policy, in nats.
+        mask: (N, T) tokens that count.
+        advantages: (N,) one number a completion.
+        old_logprobs: (N, T) under the policy that sampled, without gradient; None on-policy, where the detached
+            ``logprobs`` take their place (the ratio is 1, its gradient is not).
+        clip_low: the ratio's gradient stops below 1 - clip_low where the advantage is negative.
+        clip_high: the ratio's gradient stops above 1 + clip_high where the advantage is positive.
+        normaliser: kept tokens of the whole minibatch.
+    """
+    weights = _token_weights(mask, logprobs.dtype, normaliser)
+    surrogate, clipped = _clipped_surrogate(logprobs, mask, advantages, old_logprobs, clip_low, clip_high)
+    return Loss(-(weights * surrogate).sum(), (weights * clipped).sum())
+
+
+def grpo_loss(
+    logprobs: Tensor,
+    mask: Tensor,
+    advantages: Tensor,
+    old_logprobs: Tensor | None = None,
+    reference_logprobs: Tensor | None = None,
+    *,
+    clip: float = 0.2,
+    kl_weight: float = 0.0,
+    normaliser: float | None = None,
+) -> Loss:
+    """GRPO (arXiv 2402.03300, eq. 3-4): mean over each completion's tokens, then over completions; symmetric clip.
+
+    The KL to the reference policy is estimated by k3 = r - log r - 1 with r = reference / current probability.
+
+    Args:
+        logprobs, mask, advantages, old_logprobs: as in ``dapo_loss``.
+        reference_logprobs: (N, T) under the untrained policy; needed where ``kl_weight`` is above 0.
+        clip: the ratio's gradient stops outside 1 +- clip.
+        kl_weight: weight of the KL term.
+        normaliser: completions with a kept token in the whole minibatch.
+
+    Raises:
+        ValueError: ``kl_weight`` without ``reference_logprobs``.
+    """
+    weights = _sequence_weights(mask, logprobs.dtype, normaliser)
+    surrogate, clipped = _clipped_surrogate(logprobs, mask, advantages, old_logprobs, clip, clip)
+    loss = -(weights * surrogate).sum()
+    if kl_weight:
+        if reference_logprobs is None:
+            raise ValueError("objective.kl_weight above 0 needs the log-probabilities of the untrained policy")
+        log_ratio = _kept(reference_logprobs, mask) - _kept(logprobs, mask)
+        loss = loss + kl_weight * (weights * (log_ratio.exp() - log_ratio - 1)).sum()
+    return Loss(loss, (weights * clipped).sum())
+
+
+def supervised_loss(logprobs: Tensor, mask: Tensor, *, normaliser: float | None = None) -> Loss:
+    """Mean negative log-likelihood (nats a token) of reference completions, over all kept tokens.
+
+    Args:
+        logprobs, mask: (N, T) as in ``dapo_loss``.
+        normaliser: kept tokens of the whole minibatch.
+    """
+    weights = _token_weights(mask, logprobs.dtype, normaliser)
+    return Loss(-(weights * _kept(logprobs, mask)).sum(), torch.zeros((), dtype=logprobs.dtype, device=logprobs.device))
+
+
+def normaliser(objective: ObjectiveSection, mask: Tensor) -> int:
+    """Count what the objective averages over in a minibatch: completions for GRPO, kept tokens for the others."""
+    return int(mask.any(dim=1).sum() if objective.kind == "grpo" else mask.sum())
+
+
+def objective_loss(
+    objective: ObjectiveSection,
+    logprobs: Tensor,
+    mask: Tensor,
+    *,
+    advantages: Tensor | None = None,
+    old_logprobs: Tensor | None = None,
+    reference_logprobs: Tensor | None = None,
+    normaliser: float | None = None,
+) -> Loss:
+    """Loss of the configured kind; the arguments are those of the single losses.
+
+    Raises:
+        ValueError: the kind needs an argument that is None.
+    """
+    batch = _Batch(logprobs, mask, advantages, old_logprobs, reference_logprobs, normaliser)
+    return _LOSSES[objective.kind](objective, batch)
+
+
+class _Batch(NamedTuple):
+    logprobs: Tensor
+    mask: Tensor
+    advantages: Tensor | None
+    old_logprobs: Tensor | None
+    reference_logprobs: Tensor | None
+    normaliser: float | None
+
+    def needed_advantages(self, kind: str) -> Tensor:
+        if self.advantages is None:
+            raise ValueError(f"objective.kind {kind!r} needs advantages")
+        return self.advantages
+
+
+def _dapo(objective: ObjectiveSection, batch: _Batch) -> Loss:
+    return dapo_loss(
+        batch.logprobs,
+        batch.mask,
+        batch.needed_advantages("dapo"),
+        batch.old_logprobs,
+        clip_low=objective.clip_low,
+        clip_high=objective.clip_high,
+        normaliser=batch.normaliser,
+    )
+
+
+def _grpo(objective: ObjectiveSection, batch: _Batch) -> Loss:
+    return grpo_loss(
+        batch.logprobs,
+        batch.mask,
+        batch.needed_advantages("grpo"),
+        batch.old_logprobs,
+        batch.reference_logprobs,
+        clip=objective.clip_low,
+        kl_weight=objective.kl_weight,
+        normaliser=batch.normaliser,
+    )
+
+
+def _supervised(_: ObjectiveSection, batch: _Batch) -> Loss:
+    return supervised_loss(batch.logprobs, batch.mask, normaliser=batch.normaliser)
+
+
+_LOSSES: dict[str, Callable[[ObjectiveSection, _Batch], Loss]] = {
+    "dapo": _dapo,
+    "grpo": _grpo,
+    "supervised": _supervised,
+}
+
+
+def _clipped_surrogate(
+    logprobs: Tensor,
+    mask: Tensor,
+    advantages: Tensor,
+    old_logprobs: Tensor | None,
+    clip_low: float,
+    clip_high: float,
+) -> tuple[Tensor, Tensor]:
+    """PPO's min(ratio * A, clip(ratio) * A) and where the clip decided, both (N, T); nothing is weighted yet."""
+    kept = _kept(logprobs, mask)
+    old = kept.detach() if old_logprobs is None else _kept(old_logprobs.detach(), mask)
+    ratio = (kept - old).exp()
+    advantage = advantages.detach().unsqueeze(1)
+    surrogate = torch.minimum(ratio * advantage, ratio.clamp(1 - clip_low, 1 + clip_high) * advantage)
+    clipped = ((advantage > 0) & (ratio > 1 + clip_high)) | ((advantage < 0) & (ratio < 1 - clip_low))
+    return surrogate, clipped.detach()
+
+
+def _kept(values: Tensor, mask: Tensor) -> Tensor:
+    """Zeros where masked: a product with 0 would let NaN and infinity through, in the gradient too."""
+    return values.masked_fill(~mask, 0.0)
+
+
+def _token_weights(mask: Tensor, dtype: torch.dtype, normaliser: float | None) -> Tensor:
+    total = mask.sum().clamp(min=1) if normaliser is None else normaliser
+    return mask.to(dtype) / total
+
+
+def _sequence_weights(mask: Tensor, dtype: torch.dtype, normaliser: float | None) -> Tensor:
+    lengths = mask.sum(dim=1, keepdim=True)
+    total = (lengths > 0).sum().clamp(min=1) if normaliser is None else normaliser
+    return mask.to(dtype) / lengths.clamp(min=1) / total

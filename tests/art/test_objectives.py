@@ -1,0 +1,195 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from art.config import ObjectiveSection
+from art.objectives import (
+    Loss,
+    dapo_loss,
+    degenerate_groups,
+    group_advantages,
+    grpo_loss,
+    normaliser,
+    objective_loss,
+    supervised_loss,
+)
+
+KINDS = ("dapo", "grpo", "supervised")
+
+
+def tensor(values: list) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def batch(seed: int = 0, n: int = 6, t: int = 5) -> dict[str, Tensor]:
+    """Random completions of different lengths whose ratios lie on both sides of the clips."""
+    generator = torch.Generator().manual_seed(seed)
+    old = -3 * torch.rand(n, t, generator=generator, dtype=torch.float64)
+    moved = old + 0.5 * torch.randn(n, t, generator=generator, dtype=torch.float64)
+    lengths = torch.tensor([5, 1, 3, 2, 0, 4])[:n]
+    return {
+        "logprobs": moved,
+        "old_logprobs": old,
+        "reference_logprobs": old + 0.1,
+        "mask": torch.arange(t) < lengths.unsqueeze(1),
+        "advantages": torch.randn(n, generator=generator, dtype=torch.float64),
+    }
+
+
+def loss_of(kind: str, data: dict[str, Tensor], normaliser: float | None = None) -> Loss:
+    kl_weight = 0.1 if kind == "grpo" else 0.0
+    arguments = {key: data[key] for key in ("advantages", "old_logprobs", "reference_logprobs")}
+    objective = ObjectiveSection(kind=kind, kl_weight=kl_weight)
+    return objective_loss(objective, data["logprobs"], data["mask"], **arguments, normaliser=normaliser)
+
+
+def test_advantages_by_hand() -> None:
+    advantages = group_advantages(tensor([[1.0, 0.0, 0.0, 0.0]]), std_floor=0.5)
+    # mean 1/4, unbiased variance (9 + 1 + 1 + 1) / 16 / 3 = 1/4, std 1/2
+    assert_close(advantages, tensor([[0.75, -0.25, -0.25, -0.25]]))
+
+
+def test_flat_groups_have_zero_advantage_and_no_gradient_trouble() -> None:
+    rewards = torch.tensor([[0.1] * 8, [1.0] * 8, [0.0] * 7 + [1.0]])
+    assert degenerate_groups(rewards).tolist() == [True, True, False]
+    advantages = group_advantages(rewards, std_floor=1e-4)
+    assert advantages[:2].eq(0).all()
+    assert advantages[2].ne(0).all()
+    data = batch()
+    data["advantages"] = torch.zeros(6, dtype=torch.float64)
+    data["logprobs"].requires_grad_()
+    loss = loss_of("dapo", data).loss
+    loss.backward()
+    assert loss.item() == 0.0
+    assert data["logprobs"].grad.eq(0).all()
+
+
+def test_dapo_by_hand() -> None:
+    ratios = tensor([[1.0, 1.5, 9.0], [0.5, 1.5, 1.0]])
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    result = dapo_loss(ratios.log(), mask, tensor([2.0, -1.0]), torch.zeros(2, 3, dtype=torch.float64))
+    # A = 2: ratio 1 counts 1, ratio 1.5 is cut to 1.28.  A = -1: ratio .5 is raised to .8, 1.5 and 1 count in full.
+    assert_close(result.loss, tensor(-(2 * (1 + 1.28) - (0.8 + 1.5 + 1.0)) / 5).reshape(()))
+    assert_close(result.clipped, tensor(2 / 5).reshape(()))
+
+
+def test_grpo_by_hand() -> None:
+    ratios = tensor([[1.0, 1.5, 9.0], [0.5, 1.5, 1.0]])
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    old = torch.zeros(2, 3, dtype=torch.float64)
+    reference = torch.full((2, 3), math.log(2.0), dtype=torch.float64)
+    result = grpo_loss(ratios.log(), mask, tensor([2.0, -1.0]), old, reference, clip=0.2, kl_weight=0.5)
+    surrogate = (2 * (1 + 1.2) / 2 - (0.8 + 1.5 + 1.0) / 3) / 2
+
+    def k3(ratio: float) -> float:
+        return 2 / ratio - math.log(2 / ratio) - 1
+
+    divergence = ((k3(1) + k3(1.5)) / 2 + (k3(0.5) + k3(1.5) + k3(1)) / 3) / 2
+    assert_close(result.loss, tensor(-surrogate + 0.5 * divergence).reshape(()))
+    assert_close(result.clipped, tensor((1 / 2 + 1 / 3) / 2).reshape(()))
+
+
+def test_supervised_by_hand() -> None:
+    mask = torch.tensor([[True, True], [True, False]])
+    result = supervised_loss(tensor([[-1.0, -2.0], [-6.0, -100.0]]), mask)
+    assert_close(result.loss, tensor(3.0).reshape(()))
+    assert result.clipped.item() == 0.0
+
+
+def test_clip_higher_is_asymmetric() -> None:
+    mask, old = torch.ones(4, 1, dtype=torch.bool), torch.zeros(4, 1, dtype=torch.float64)
+    logprobs = tensor([[1.25], [1.25], [0.77], [0.77]]).log().requires_grad_()
+    result = dapo_loss(logprobs, mask, tensor([1.0, -1.0, 1.0, -1.0]), old, clip_low=0.2, clip_high=0.28)
+    result.loss.backward()
+    # 1.25 is below 1.28, so a good token still rises; .77 is below .8, so a bad one no longer falls.
+    assert logprobs.grad.ne(0).flatten().tolist() == [True, True, True, False]
+    assert result.clipped.item() == 0.25
+
+
+def test_on_policy_gradient_is_the_policy_gradient() -> None:
+    data = batch()
+    logprobs = data["logprobs"].requires_grad_()
+    result = dapo_loss(logprobs, data["mask"], data["advantages"])
+    result.loss.backward()
+    assert result.clipped.item() == 0.0
+    expected = data["mask"] * -data["advantages"].unsqueeze(1) / data["mask"].sum()
+    assert_close(logprobs.grad, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_against_finite_differences(kind: str) -> None:
+    data = batch(seed=1)
+
+    def function(logprobs: Tensor) -> Tensor:
+        return loss_of(kind, data | {"logprobs": logprobs}).loss
+
+    assert torch.autograd.gradcheck(function, data["logprobs"].clone().requires_grad_())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cuts", [(0, 1, 6), (0, 2, 4, 5, 6)])
+def test_micro_batches_add_up_to_the_batch(kind: str, cuts: tuple[int, ...]) -> None:
+    data = batch(seed=2)
+    whole, parts = (data["logprobs"].clone().requires_grad_() for _ in range(2))
+    full = loss_of(kind, data | {"logprobs": whole})
+    full.loss.backward()
+    count = normaliser(ObjectiveSection(kind=kind), data["mask"])
+    total = Loss(tensor([0.0])[0], tensor([0.0])[0])
+    for start, end in pairwise(cuts):
+        piece = {key: value[start:end] for key, value in (data | {"logprobs": parts}).items()}
+        part = loss_of(kind, piece, normaliser=count)
+        part.loss.backward()
+        total = Loss(total.loss + part.loss.detach(), total.clipped + part.clipped)
+    assert_close(total, Loss(full.loss.detach(), full.clipped), rtol=1e-12, atol=1e-12)
+    assert_close(parts.grad, whole.grad, rtol=1e-12, atol=1e-12)
+
+
+def test_normaliser_counts() -> None:
+    mask = batch()["mask"]
+    assert [normaliser(ObjectiveSection(kind=kind), mask) for kind in KINDS] == [15, 5, 15]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rubbish", [math.nan, math.inf, -math.inf, 1e9])
+def test_masked_tokens_have_no_influence(kind: str, rubbish: float) -> None:
+    data = batch(seed=3)
+    clean = loss_of(kind, data)
+    spoilt = data | {
+        key: data[key].masked_fill(~data["mask"], rubbish) for key in ("logprobs", "old_logprobs", "reference_logprobs")
+    }
+    spoilt["logprobs"].requires_grad_()
+    result = loss_of(kind, spoilt)
+    result.loss.backward()
+    assert_close(result.loss, clean.loss)
+    assert spoilt["logprobs"].grad[~data["mask"]].eq(0).all()
+    assert spoilt["logprobs"].grad.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_kept_is_zero(kind: str) -> None:
+    data = batch()
+    assert loss_of(kind, data | {"mask": torch.zeros_like(data["mask"])}).loss.item() == 0.0
+
+
+def test_no_gradient_flows_into_old_logprobs() -> None:
+    data = batch()
+    old = data["old_logprobs"].requires_grad_()
+    dapo_loss(data["logprobs"].requires_grad_(), data["mask"], data["advantages"], old).loss.backward()
+    assert old.grad is None
+
+
+@pytest.mark.parametrize("kind", ["dapo", "grpo"])
+def test_missing_advantages_are_named(kind: str) -> None:
+    data = batch()
+    with pytest.raises(ValueError, match=f"'{kind}' needs advantages"):
+        objective_loss(ObjectiveSection(kind=kind), data["logprobs"], data["mask"])
+
+
+def test_missing_reference_is_named() -> None:
+    data = batch()
+    with pytest.raises(ValueError, match="kl_weight"):
+        grpo_loss(data["logprobs"], data["mask"], data["advantages"], kl_weight=0.1)
