@@ -1,0 +1,313 @@
+"""The typed configuration: one model a section, unknown keys refused, every default written down here once.
+
+The same models validate the YAML that a person writes, the JSON that the DAG hands to each command, and produce
+the JSON schema in ``workflow/schemas``.  Values that the paper does not give carry "ours" in their description.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SLUG = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Slug = Annotated[str, Field(pattern=SLUG)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names the key, the value and what is allowed."""
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSection(Section):
+    """A checkpoint that every method leaves frozen."""
+
+    family: Literal["qwen3_5"] = Field("qwen3_5", description="architecture family: a file in art/models")
+    path: str = Field(description="local checkpoint folder, relative to the working directory")
+
+
+class TaskSection(Section):
+    """A task: problem files written by the rule of the same name in workflow/rules/tasks."""
+
+    scorer: Literal["numeric", "tool_call", "multiple_choice"]
+    train: int = Field(2000, ge=8, description="training problems (ours)")
+    validation: int = Field(200, ge=8, description="validation problems, for every choice of a setting (ours)")
+    test: int = Field(300, ge=8, description="held-out problems, scored once (ours; the paper uses each task's own)")
+    seed: int = Field(0, ge=0, description="seed of the generator or of the split")
+
+
+class ImageSection(Section):
+    """The picture that stands before the question."""
+
+    size: int = Field(128, ge=32, description="side in pixels; the paper: 256")
+
+
+class ControlMethod(Section):
+    """A method without trained numbers."""
+
+    kind: Literal["no_image", "seed_image"]
+    models: list[Slug] | None = Field(None, description="only these models (all when absent)")
+    tasks: list[Slug] | None = Field(None, description="only these tasks (all when absent)")
+
+
+class RandomControlMethod(Section):
+    """A control with several draws, since one draw can be lucky."""
+
+    kind: Literal["random_image", "random_string"]
+    draws: int = Field(3, ge=1, description="number of independent draws (ours)")
+    models: list[Slug] | None = None
+    tasks: list[Slug] | None = None
+
+
+class TrainedMethod(Section):
+    """What every trained method shares."""
+
+    steps: int = Field(100, ge=1, description="optimisation steps, one batch of rollouts each; the paper: 100")
+    learning_rate: float = Field(gt=0.0, description="Adam's step size (ours, chosen on validation)")
+    betas: tuple[Fraction, Fraction] = Field((0.9, 0.95), description="Adam's decay rates (ours)")
+    models: list[Slug] | None = None
+    tasks: list[Slug] | None = None
+
+
+class ArtMethod(TrainedMethod):
+    """ART: pixel = sigmoid(z), z free (the paper, section on the method)."""
+
+    kind: Literal["art"]
+    learning_rate: float = Field(0.8, gt=0.0, description="Adam's step size on z or its coordinates (ours)")
+    basis: Literal["pixel", "patch"] = Field(
+        "patch",
+        description="free pixels, or coordinates in the row space of the vision tower's patch embedding (ours)",
+    )
+    start: Literal["picture", "grey"] = Field("picture", description="the task's seed picture, or grey 128 +- 6")
+    contrast: float = Field(0.5, gt=0.0, le=1.0, description="contrast of the seed picture about mid-grey (ours)")
+    max_distance: int | None = Field(
+        None, ge=1, le=255, description="bound on |level - seed level| for every pixel and channel; null: none"
+    )
+
+
+class LoraMethod(TrainedMethod):
+    """LoRA on the language layers (through peft)."""
+
+    kind: Literal["lora"]
+    learning_rate: float = Field(5e-3, gt=0.0)
+    rank: int = Field(8, ge=1)
+    alpha: int = Field(16, ge=1)
+
+
+class SoftPromptMethod(TrainedMethod):
+    """As many free embeddings as the image has visual tokens."""
+
+    kind: Literal["soft_prompt"]
+    learning_rate: float = Field(0.05, gt=0.0)
+
+
+MethodSection = Annotated[
+    ControlMethod | RandomControlMethod | ArtMethod | LoraMethod | SoftPromptMethod, Field(discriminator="kind")
+]
+TRAINED_KINDS = ("art", "lora", "soft_prompt")
+
+
+class ObjectiveSection(Section):
+    """The loss on sampled (or reference) completions."""
+
+    kind: Literal["dapo", "grpo", "supervised"] = "dapo"
+    clip_low: float = Field(0.2, gt=0.0, lt=1.0, description="lower clip of the ratio (DAPO's published value)")
+    clip_high: float = Field(0.28, gt=0.0, description="upper clip of the ratio (DAPO's published value)")
+    kl_weight: float = Field(0.0, ge=0.0, description="weight of the KL to the untrained model; DAPO: 0")
+    std_floor: float = Field(1e-4, gt=0.0, description="eps in advantage = (r - mean) / (std + eps)")
+
+
+class TrainingSection(Section):
+    """The one training loop, the same for every trained method."""
+
+    prompts: int = Field(16, ge=1, description="problems a step (ours)")
+    completions: int = Field(8, ge=2, description="samples a problem, the group size (ours)")
+    minibatches: int = Field(4, ge=1, description="optimiser updates a step, each on its share of the batch (ours)")
+    max_resamples: int = Field(
+        1, ge=0, description="DAPO's dynamic sampling: how often degenerate groups are drawn anew before being dropped"
+    )
+    temperature: float = Field(1.0, gt=0.0, description="sampling temperature of rollouts; top-p and top-k are off")
+    max_new_tokens: int = Field(48, ge=1, description="the paper's evaluation: 512")
+    max_grad_norm: float | None = Field(None, gt=0.0, description="clip of the gradient norm; null: none")
+    snapshot_every: int = Field(5, ge=1, description="steps between stored images and checkpoints")
+    validate_every: int = Field(10, ge=1, description="steps between greedy checks on validation problems")
+    validation_problems: int = Field(64, ge=1, description="validation problems of such a check")
+
+
+class EvaluationSection(Section):
+    """Scoring on held-out problems."""
+
+    samples: int = Field(2, ge=0, description="sampled completions a problem beside the greedy one")
+    temperature: float = Field(1.0, gt=0.0, description="temperature of the sampled completions")
+    presence_penalty: float = Field(0.0, ge=0.0, description="the authors' code: 1.0; ours 0 on the tiny models")
+    max_new_tokens: int = Field(48, ge=1, description="the authors' code: 512")
+    batch_size: int = Field(100, ge=1)
+
+
+class AnalysisSection(Section):
+    """Statistics."""
+
+    resamples: int = Field(10_000, ge=100, description="bootstrap resamples; the paper: 10,000")
+    confidence: float = Field(0.95, gt=0.5, lt=1.0)
+    seed: int = Field(0, ge=0)
+    baseline: Slug = Field("no_image", description="method every other one is compared with")
+    reference: Slug = Field("lora", description="second comparison")
+
+
+class Config(Section):
+    """A whole experiment."""
+
+    name: Slug
+    results: str = Field("results", min_length=1, description="folder for everything the DAG writes, but the paper")
+    paper: str = Field("paper", min_length=1, description="folder for generated tables, figures and paper.pdf")
+    seeds: list[int] = Field(min_length=1, description="seeds of the trained methods")
+    models: dict[Slug, ModelSection] = Field(min_length=1)
+    tasks: dict[Slug, TaskSection] = Field(min_length=1)
+    methods: dict[Slug, MethodSection] = Field(min_length=1)
+    image: ImageSection = ImageSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    analysis: AnalysisSection = AnalysisSection()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Config:
+        for name, method in self.methods.items():
+            for key, known in (("models", self.models), ("tasks", self.tasks)):
+                for wanted in getattr(method, key) or []:
+                    if wanted not in known:
+                        raise ValueError(f"methods.{name}.{key}: unknown {wanted!r}; allowed: {', '.join(known)}")
+        for key in ("baseline", "reference"):
+            wanted = getattr(self.analysis, key)
+            if wanted not in self.methods:
+                raise ValueError(f"analysis.{key}: unknown method {wanted!r}; allowed: {', '.join(self.methods)}")
+        if self.image.size % 32:
+            low = self.image.size // 32 * 32
+            raise ValueError(
+                f"image.size: {self.image.size} is not a multiple of 32 (patch 16 x merge 2); nearest: {low}, {low + 32}"
+            )
+        if self.training.prompts % self.training.minibatches:
+            raise ValueError(
+                f"training.minibatches: {self.training.minibatches} does not divide training.prompts "
+                f"{self.training.prompts}"
+            )
+        return self
+
+    def method_seeds(self, method: str) -> list[int]:
+        """Seeds (trained methods), draws (random controls) or the single 0 (deterministic controls)."""
+        section = self.methods[method]
+        if isinstance(section, RandomControlMethod):
+            return list(range(section.draws))
+        return [0] if isinstance(section, ControlMethod) else list(self.seeds)
+
+    def grid(self) -> list[RunKey]:
+        """All runs of the experiment, in a fixed order."""
+        return [
+            RunKey(model=model, task=task, method=method, seed=seed)
+            for model in self.models
+            for task in self.tasks
+            for method, section in self.methods.items()
+            if model in (section.models or self.models) and task in (section.tasks or self.tasks)
+            for seed in self.method_seeds(method)
+        ]
+
+    def run_digest(self, model: str, task: str, method: str) -> str:
+        """Hash of every setting that can change the run's artefact (not its evaluation or the analysis)."""
+        section = self.methods[method].model_dump(mode="json", exclude={"models", "tasks", "draws"})
+        parts: dict[str, Any] = {"model": self.models[model], "task": self.tasks[task], "image": self.image}
+        if section["kind"] in TRAINED_KINDS:
+            parts |= {"objective": self.objective, "training": self.training}
+        return digest({"method": section} | {k: v.model_dump(mode="json") for k, v in parts.items()})
+
+
+class RunKey(Section):
+    """Coordinates of one run in the grid."""
+
+    model: Slug
+    task: Slug
+    method: Slug
+    seed: int = Field(ge=0)
+
+    @property
+    def folder(self) -> str:
+        """Path of the run below the results folder."""
+        return f"runs/{self.model}/{self.task}/{self.method}/seed{self.seed}"
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of ``value`` as canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
+def parse_config(data: Any, source: str) -> Config:
+    """Validate a mapping; ``source`` names where it came from in the error message.
+
+    Raises:
+        ConfigError: with one line for each fault: key, value, what is allowed.
+    """
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{source}: {_explain(fault)}" for fault in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def load_config(path: Path) -> Config:
+    """Read a YAML or JSON configuration.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or does not validate.
+    """
+    try:
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    return parse_config(data, str(path))
+
+
+def _explain(fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "configuration"
+    given = f" (given: {fault['input']!r})" if fault["type"] not in ("missing", "value_error") else ""
+    if fault["type"] == "extra_forbidden":
+        given = f" (given: {fault['input']!r}); allowed keys: {', '.join(_allowed_keys(fault['loc']))}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return message if fault["type"] == "value_error" and not fault["loc"] else f"{key}: {message}{given}"
+
+
+def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
+    """Keys of the section that holds the refused one."""
+    sections: dict[str, type[Section]] = {
+        "models": ModelSection,
+        "tasks": TaskSection,
+        "image": ImageSection,
+        "objective": ObjectiveSection,
+        "training": TrainingSection,
+        "evaluation": EvaluationSection,
+        "analysis": AnalysisSection,
+    }
+    kinds: dict[str, type[Section]] = {
+        "art": ArtMethod,
+        "lora": LoraMethod,
+        "soft_prompt": SoftPromptMethod,
+        "no_image": ControlMethod,
+        "seed_image": ControlMethod,
+        "random_image": RandomControlMethod,
+        "random_string": RandomControlMethod,
+    }
+    if len(location) == 1:
+        return list(Config.model_fields)
+    if location[0] == "methods":
+        return list(kinds[location[2]].model_fields) if len(location) > 2 and location[2] in kinds else []
+    return list(sections[location[0]].model_fields) if location[0] in sections else []

@@ -1,0 +1,202 @@
+"""Pretraining of the tiny reference models on the project's own corpus.
+
+Plain next-token prediction.  Tokens of the answer weigh 1, tokens of the prompt ``prompt_weight``: prompts hold random
+names and numbers that nobody can predict.  Matrices inside the layers are trained by Muon, all else by AdamW; the
+learning rate warms up, stays, and decays linearly.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedTokenizerBase, Qwen3_5ForConditionalGeneration
+
+from art.config import Section
+from art.models.reference import ReferenceShape, build_model, save_checkpoint, train_tokenizer
+from art.models.vision import patchify
+from art.synthetic.corpus import Document, documents
+from art.synthetic.tasks import GENERATORS
+from art.synthetic.writers import CUES
+
+
+class PretrainConfig(Section):
+    """One reference model's recipe."""
+
+    name: str
+    shape: ReferenceShape = ReferenceShape()
+    seed: int = 0
+    tokenizer_documents: int = Field(20_000, ge=1, description="documents that the vocabulary is trained on")
+    steps: int = Field(ge=1)
+    batch: int = Field(32, ge=1, description="documents a step")
+    pool: int = Field(16, ge=1, description="batches that are drawn at once and sorted by length, to pad less")
+    muon_learning_rate: float = 0.02
+    adamw_learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    warmup: int = 100
+    decay_from: float = Field(0.5, ge=0.0, le=1.0, description="share of the steps after which the rate decays")
+    prompt_weight: float = Field(0.1, ge=0.0)
+    report_every: int = 250
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Right-padded documents (causal layers never see the padding)."""
+
+    ids: Tensor  # (documents, length)
+    weights: Tensor  # (documents, length), weight of predicting each token
+    images: Tensor | None  # (pictures, 3, size, size) in [0, 1]
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, document: Document, prompt_weight: float, visual_tokens: int) -> tuple[
+    list[int], list[float]
+]:
+    """Token ids and weights of one document, the image placeholder expanded."""
+    content = [{"type": "text", "text": document.question}]
+    if document.pixels is not None:
+        content.insert(0, {"type": "image"})
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], tools=document.tools, add_generation_prompt=True, tokenize=False
+    ).replace("<|image_pad|>", "<|image_pad|>" * visual_tokens)
+    head = tokenizer(prompt).input_ids
+    tail = tokenizer(document.completion + "<|im_end|>").input_ids
+    pads = set(tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|vision_start|>"]))
+    weights = [0.0 if token in pads else prompt_weight for token in head] + [1.0] * len(tail)
+    return head + tail, weights
+
+
+def collate(rows: list[tuple[list[int], list[float]]], pictures: list[np.ndarray], pad: int) -> Batch:
+    """Pad rows to the longest."""
+    length = max(len(ids) for ids, _ in rows)
+    ids = torch.full((len(rows), length), pad)
+    weights = torch.zeros(len(rows), length)
+    for index, (row, weight) in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+        weights[index, : len(row)] = torch.tensor(weight)
+    images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255 if pictures else None
+    return Batch(ids, weights, images)
+
+
+def batches(config: PretrainConfig, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
+    """The corpus as batches: pools of documents sorted by length, the batches of a pool in random order."""
+    stream = documents(config.seed, config.shape.image_size)
+    visual = (config.shape.image_size // 32) ** 2
+    for number in itertools.count():
+        pool = []
+        for document in itertools.islice(stream, config.pool * config.batch):
+            pool.append((*encode(tokenizer, document, config.prompt_weight, visual), document.pixels))
+        pool.sort(key=lambda row: len(row[0]))
+        starts = list(range(0, len(pool), config.batch))
+        random.Random(f"order/{config.seed}/{number}").shuffle(starts)
+        for start in starts:
+            part = pool[start : start + config.batch]
+            pictures = [pixels for _, _, pixels in part if pixels is not None]
+            yield collate([(ids, weights) for ids, weights, _ in part], pictures, tokenizer.pad_token_id)
+
+
+def forward(model: Qwen3_5ForConditionalGeneration, batch: Batch) -> Tensor:
+    """Logits (documents, length - 1, vocabulary) that predict tokens 1..length."""
+    extra = {}
+    if batch.images is not None:
+        size = batch.images.shape[-1]
+        extra = {
+            "pixel_values": patchify(batch.images, 16, 2, 2, [0.5] * 3, [0.5] * 3),
+            "image_grid_thw": torch.tensor([[1, size // 16, size // 16]] * len(batch.images)),
+            "mm_token_type_ids": (batch.ids == model.config.image_token_id).int(),
+        }
+    return model(input_ids=batch.ids, use_cache=False, **extra).logits[:, :-1]
+
+
+def optimisers(model: Qwen3_5ForConditionalGeneration, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for embeddings, norms, convolutions and decays."""
+    matrices, rest = [], []
+    for name, parameter in model.named_parameters():
+        inside = ".layers." in name or ".blocks." in name or ".merger." in name
+        (matrices if inside and parameter.ndim == 2 else rest).append(parameter)
+    return [
+        torch.optim.Muon(matrices, lr=config.muon_learning_rate, weight_decay=config.weight_decay),
+        torch.optim.AdamW(rest, lr=config.adamw_learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay),
+    ]
+
+
+def rate(step: int, config: PretrainConfig) -> float:
+    """Factor of the learning rates at a step."""
+    decay_start = config.decay_from * config.steps
+    decay = min(1.0, (config.steps - step) / max(1.0, config.steps - decay_start))
+    return min(1.0, (step + 1) / config.warmup) * max(decay, 0.01)
+
+
+@torch.no_grad()
+def ceilings(model: Qwen3_5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, count: int) -> dict[str, float]:
+    """Share of validation problems that the careful cue makes the model solve, a task.
+
+    The careful text follows from the problem, so greedy decoding reproduces it if and only if every token of it is
+    the most likely one under teacher forcing: one forward pass, no sampling.
+    """
+    found = {}
+    for task, generator in GENERATORS.items():
+        rng = random.Random(f"ceiling/{task}")
+        rows = []
+        for _ in range(count):
+            drawn = generator.draw(rng, "validation")
+            document = Document(f"{CUES['careful'][0]}\n{drawn.question}", drawn.completions["careful"], None, drawn.tools)
+            rows.append(encode(tokenizer, document, 0.0, 0))
+        batch = collate(rows, [], tokenizer.pad_token_id)
+        right = forward(model, batch).argmax(-1) == batch.ids[:, 1:]
+        found[task] = (right | (batch.weights[:, 1:] == 0)).all(dim=1).float().mean().item()
+    return found
+
+
+def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> list[dict[str, float]]:
+    """Train for ``steps`` (the configured number when None) and write the checkpoint folder.
+
+    Returns the log: step, mean loss since the last entry, tokens seen, and the ceilings.
+    """
+    torch.manual_seed(config.seed)
+    sample = itertools.islice(documents(config.seed, config.shape.image_size), config.tokenizer_documents)
+    texts = (text for document in sample for text in (document.question, document.completion))
+    tokenizer = train_tokenizer(texts, config.shape.vocabulary)
+    model = build_model(config.shape, tokenizer, config.seed)
+    model.train()
+    groups = optimisers(model, config)
+    base = [group.param_groups[0]["lr"] for group in groups]
+    log: list[dict[str, float]] = []
+    losses: list[float] = []
+    tokens, start = 0, time.time()
+    stop = config.steps if steps is None else steps
+    for step, batch in enumerate(itertools.islice(batches(config, tokenizer), stop)):
+        for group, learning_rate in zip(groups, base, strict=True):
+            group.param_groups[0]["lr"] = learning_rate * rate(step, config)
+        weights = batch.weights[:, 1:]
+        each = functional.cross_entropy(forward(model, batch).flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none")
+        loss = (each * weights.flatten()).sum() / weights.sum()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for group in groups:
+            group.step()
+            group.zero_grad()
+        answer = weights.flatten() == 1
+        losses.append(each[answer].mean().item())
+        tokens += int((batch.weights > 0).sum())
+        if (step + 1) % config.report_every == 0 or step + 1 == stop or step < 3:
+            entry = {"step": step + 1, "loss": float(np.mean(losses)), "tokens": tokens, "seconds": time.time() - start}
+            if step >= 3:
+                entry |= ceilings(model, tokenizer, 100)
+            log.append(entry)
+            print(yaml.safe_dump(entry, default_flow_style=True, width=1000).strip(), flush=True)
+            losses = []
+            if step >= 3:
+                save_checkpoint(out, model, tokenizer, config.shape)
+    model.eval()
+    save_checkpoint(out, model, tokenizer, config.shape)
+    return log

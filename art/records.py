@@ -1,0 +1,165 @@
+"""The files' schemas with their readers and writers: Problem, Item, StepRecord, RunRecord.
+
+Every writer goes through a temporary file and an atomic rename, so a partial file never looks complete; every
+reader names the file and the line that it cannot take.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class RecordError(ValueError):
+    """A file that does not hold what it should; the message names file and line."""
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Problem(Record):
+    """One line of a task's problem file (``results/tasks/{task}/{train,validation,test}.jsonl``)."""
+
+    id: str = Field(description="content hash, see problem_id")
+    question: str = Field(min_length=1, description="the user's message, format instruction included")
+    answer: str = Field(min_length=1, description="reference: a number, a letter, or the JSON of a tool call")
+    solution: str | None = Field(None, description="reference completion, for the supervised objective")
+    tools: list[dict[str, Any]] | None = Field(None, description="tool definitions for the chat template")
+    topic: str | None = Field(None, description="free label, for reports")
+
+    @model_validator(mode="after")
+    def _id_is_content(self) -> Problem:
+        expected = problem_id(self.question, self.answer, self.tools)
+        if self.id != expected:
+            raise ValueError(f"id {self.id!r} is not the content hash {expected!r}")
+        return self
+
+
+class Item(Record):
+    """One line of ``items.jsonl``: one completion of one test problem."""
+
+    id: str
+    decoding: Literal["greedy", "sampled"]
+    sample: int = Field(ge=0, description="0 for greedy; the sample's number otherwise")
+    completion: str
+    extracted: str | None = Field(None, description="the answer as the scorer read it; null when there is none")
+    score: int = Field(ge=0, le=1)
+    tokens: int = Field(ge=0, description="completion tokens, end token included")
+
+
+class StepRecord(Record):
+    """One line of ``train.jsonl``: one optimisation step (or the state before the first, step 0)."""
+
+    step: int = Field(ge=0)
+    reward: float | None = Field(None, description="mean training reward of the sampled completions")
+    accuracy: float | None = Field(None, description="share of sampled completions that score 1")
+    loss: float | None = None
+    gradient_norm: float | None = None
+    ratio_clipped: float | None = Field(None, description="share of tokens whose ratio was clipped")
+    entropy: float | None = Field(None, description="mean negative log-probability of the sampled tokens (nats)")
+    groups: int | None = Field(None, description="groups sampled, resamples included")
+    groups_dropped: int | None = Field(None, description="groups left out because all rewards were equal")
+    prompt_tokens: int | None = Field(None, description="prompt tokens of the step, prefix included")
+    completion_tokens: int | None = None
+    seconds: dict[str, float] | None = Field(None, description="wall time by phase: rollout, forward, backward, ...")
+    validation_accuracy: float | None = Field(None, description="greedy, on the validation problems of the config")
+    detail: dict[str, float] | None = Field(None, description="what the method says of itself, e.g. image distance")
+
+
+class RunRecord(Record):
+    """``run.json`` (training) and ``evaluation.json``: what is needed to trust and repeat a result."""
+
+    command: str
+    model: str
+    task: str
+    method: str
+    kind: str
+    seed: int
+    digest: str = Field(description="hash of the settings that the result depends on")
+    config: dict[str, Any] = Field(description="the resolved configuration")
+    versions: dict[str, str]
+    revision: str | None = Field(description="git revision of the project, '+' appended when the tree was dirty")
+    device: str
+    threads: int
+    seconds: dict[str, float] = Field(description="wall time by phase; 'total' is the process, start-up included")
+    peak_memory_bytes: int
+    trained_numbers: int
+    prefix_tokens: int = Field(description="tokens that the method puts before the question")
+    prompt_tokens: int = Field(description="prompt tokens processed, prefix included")
+    completion_tokens: int = Field(description="tokens sampled")
+    steps: int
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+def problem_id(question: str, answer: str, tools: list[dict[str, Any]] | None = None) -> str:
+    """Content hash of a problem: first 16 hex digits of a SHA-256."""
+    content = json.dumps([question, answer, tools], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
+    """Read a JSON-lines file.
+
+    Raises:
+        RecordError: file missing, a line not JSON or not of the schema (file:line), or no line at all.
+    """
+    records: list[AnyRecord] = []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            records.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            key = ".".join(str(part) for part in fault["loc"])
+            raise RecordError(f"{path}:{number}: {key + ': ' if key else ''}{fault['msg']}") from None
+    if not records:
+        raise RecordError(f"{path}: holds no {kind.__name__}")
+    return records
+
+
+def write_records(path: Path, records: Iterable[Record]) -> None:
+    """Write a JSON-lines file atomically."""
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8") as stream:
+        for record in records:
+            stream.write(record.model_dump_json(exclude_none=True) + "\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; raises RecordError naming the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read as JSON: {error}") from None
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of ``path``; on success flush it to disk and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,33 @@
+"""Problem files of the procedural tasks."""
+
+from __future__ import annotations
+
+import random
+from types import ModuleType
+
+from art.records import Problem
+from art.synthetic import arithmetic, multiple_choice, tool_call
+from art.synthetic.drawn import Split
+
+GENERATORS: dict[str, ModuleType] = {
+    "arithmetic": arithmetic,
+    "tool_call": tool_call,
+    "multiple_choice": multiple_choice,
+}
+
+
+def problems(task: str, split: Split, count: int, seed: int) -> list[Problem]:
+    """``count`` distinct problems of one split, the same for the same seed.
+
+    Raises:
+        ValueError: the split of this task holds fewer distinct problems than asked for.
+    """
+    generator = GENERATORS[task]
+    rng = random.Random(f"{task}/{split}/{seed}")
+    found: dict[str, Problem] = {}
+    for _ in range(200 * count):
+        problem = generator.draw(rng, split).problem(generator.TOPICS)
+        found.setdefault(problem.id, problem)
+        if len(found) == count:
+            return list(found.values())
+    raise ValueError(f"task {task}: {split} holds only {len(found)} distinct problems, {count} were asked for")
