@@ -96,10 +96,10 @@ def decode_png(path: Path, size: int) -> Levels:
         raise ImageError(f"{path}: {image.width} x {image.height} pixels; wanted {size} x {size}")
     if image.mode not in _READABLE_MODES:
         raise ImageError(f"{path}: pixels of mode {image.mode}; wanted one of {', '.join(_READABLE_MODES)}")
-    if image.has_transparency_data:
-        backdrop = Image.new("RGBA", image.size, (MID_GREY, MID_GREY, MID_GREY, 255))
-        image = Image.alpha_composite(backdrop, image.convert("RGBA"))
-    return np.array(image.convert("RGB"))
+    if not image.has_transparency_data:
+        return np.array(image.convert("RGB"))
+    backdrop = Image.new("RGBA", image.size, (MID_GREY, MID_GREY, MID_GREY, 255))
+    return np.array(Image.alpha_composite(backdrop, image.convert("RGBA")).convert("RGB"))
 
 
 def random_image(size: int, rng: np.random.Generator) -> Levels:

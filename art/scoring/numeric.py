@@ -26,15 +26,16 @@ SOME_NUMBER = 0.01
 _MAX_CHARACTERS = 60
 _MAX_EXPONENT = 30
 
+# Possessive quantifiers ("*+") where blanks may repeat: a long blank run must not cost its length cubed.
 _PLAIN = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _NUMBER = rf"""
-    (?P<sign>[-+\u2212]?)[ \t]*[$€£]?[ \t]*
+    (?P<sign>[-+\u2212]?)[ \t]*+[$€£]?[ \t]*+
     (?: \\[dt]?frac\{{(?P<top>{_PLAIN})\}}\{{(?P<bottom>{_PLAIN})\}}
       | (?P<plain>{_PLAIN}) (?: [eE](?P<exponent>[-+]?[0-9]+) | [ \t]*/[ \t]*(?P<over>{_PLAIN}) )? )
 """
 _REFERENCE = re.compile(_NUMBER, re.VERBOSE)
 _ANSWER = re.compile(
-    rf"""(?<![A-Za-z]) answer [*_`]* [ \t]* : (?: [ \t*_`$€£"'<(\[{{] | \\boxed | \\text | \\[(\[$] )* {_NUMBER}""",
+    rf"""(?<![A-Za-z]) answer [*_`]*+ [ \t]*+ : (?: [ \t*_`$€£"'<(\[{{] | \\boxed | \\text | \\[(\[$] )*+ {_NUMBER}""",
     re.VERBOSE | re.IGNORECASE,
 )
 

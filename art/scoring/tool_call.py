@@ -128,10 +128,10 @@ def _defaults(tools: list[dict[str, Any]] | None, name: str) -> dict[str, Any]:
     Definitions come nested under "function" or flat, and some data sets write "arguments" for "parameters".
     """
     for tool in tools or []:
-        function = tool.get("function", tool)
+        function: Any = tool.get("function", tool)
         if not isinstance(function, dict) or function.get("name") != name:
             continue
-        schema = function.get("parameters", function.get("arguments"))
+        schema: Any = function.get("parameters", function.get("arguments"))
         properties = schema.get("properties") if isinstance(schema, dict) else None
         if not isinstance(properties, dict):
             return {}

@@ -46,6 +46,8 @@ def problem(answer: str) -> Problem:
         ("Answer: nan", None),
         ("Answer: \u0661\u0662", None),
         ("Answer: 1e999999999", None),
+        ("Answer:" + " " * 20_000 + "x", None),
+        ("Answer: -" + " " * 20_000 + "$" + " " * 20_000 + "5", "-5"),
         ("Answer: " + "9" * 10_000, None),
         ("The answer is 5", None),
         ("", None),
