@@ -1,0 +1,28 @@
+"""Figures of the paper: one file a figure.
+
+A figure is a module with ``READS``, the names of the tidy CSV files that it needs, and
+``draw(config, frames, results)``, which returns a matplotlib figure.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from art.config import Config
+
+
+def figure_names() -> list[str]:
+    """All figures: the files of this folder but the shared style."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "style"))
+
+
+def render(name: str, config: Config, results: Path, out: Path) -> None:
+    """Draw figure ``name`` and write ``out/NAME.pdf`` and ``out/NAME.png``."""
+    from analysis.figures import style
+    from analysis.load import read_csv
+
+    module = import_module(f"analysis.figures.{name}")
+    frames = {source: read_csv(results / "analysis" / f"{source}.csv") for source in module.READS}
+    with style.applied():
+        style.save(module.draw(config, frames, results), out, name)

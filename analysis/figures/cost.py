@@ -1,0 +1,90 @@
+"""What training costs: wall time by phase, and how many numbers are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis.figures import style
+from art.config import TRAINED_KINDS, Config
+
+READS = ("cost",)
+
+
+def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
+    """Rows: models; columns: tasks (mean wall time over seeds, its ratio to the reference beside the bar), numbers."""
+    frame = frames["cost"]
+    frame = frame[frame["kind"].isin(TRAINED_KINDS)]
+    if frame.empty:
+        return style.message("No method of this experiment is trained.")
+    styles = style.method_styles(config)
+    models = [name for name in config.models if name in set(frame["model"])]
+    tasks = [name for name in config.tasks if name in set(frame["task"])]
+    methods = [name for name in config.methods if name in set(frame["method"])]
+    phases = [name for name in frame if name.startswith("seconds_") and name != "seconds_total"]
+    phases = [name for name in phases if frame[name].sum() > 0]
+    means = frame.groupby(["model", "task", "method"]).mean(numeric_only=True)
+    height = 0.55 + 0.24 * len(methods)
+    figure, panels = style.grid(len(models), len(tasks) + 1, height, sharey=True, sharex="col")
+    longest = means["seconds_total"].max()
+    for row, model in enumerate(models):
+        for column, task in enumerate(tasks):
+            axes = panels[row, column]
+            for place, method in enumerate(methods):
+                if (model, task, method) in means.index:
+                    _bar(axes, place, means.loc[(model, task, method)], phases)
+            axes.set_xlim(0, 1.22 * longest)
+            axes.set_title(f"{model}: {task}", fontsize=7.5)
+        _numbers(panels[row, -1], frame[frame["model"] == model], methods, styles)
+        panels[row, -1].set_title(f"{model}: size", fontsize=7.5)
+    for axes in panels[-1, :-1]:
+        axes.set_xlabel("wall time (s)")
+    panels[-1, -1].set_xlabel("trained numbers")
+    panels[0, 0].set_yticks(range(len(methods)), [styles[name].label for name in methods])
+    panels[0, 0].set_ylim(len(methods) - 0.4, -0.6)
+    for axes in panels.flat:
+        axes.grid(axis="y", visible=False)
+    colours = [*style.PHASE_COLOURS[: len(phases)], "#D9D9D9"]
+    names = [*(name.removeprefix("seconds_") for name in phases), "other"]
+    style.legend_below(
+        figure, [Patch(color=colour, label=name) for name, colour in zip(names, colours, strict=True)], 6
+    )
+    runs = int(frame.groupby(["model", "task", "method"]).size().max())
+    reference = styles[config.analysis.reference].label
+    figure.suptitle(
+        f"mean of n = {runs} {'runs' if runs > 1 else 'run'}; beside a bar: ratio to {reference}", fontsize=7.5
+    )
+    return figure
+
+
+def _bar(axes: Axes, place: int, row: pd.Series, phases: list[str]) -> None:
+    start = 0.0
+    for phase, colour in zip(phases, style.PHASE_COLOURS, strict=False):
+        seconds = 0.0 if pd.isna(row[phase]) else float(row[phase])
+        axes.barh(place, seconds, left=start, color=colour, height=0.66)
+        start += seconds
+    total = float(row["seconds_total"])
+    axes.barh(place, max(0.0, total - start), left=start, color="#D9D9D9", height=0.66)
+    if not pd.isna(row["ratio_to_lora"]):
+        axes.annotate(
+            f"{row['ratio_to_lora']:.1f}x",
+            (max(total, start), place),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6.5,
+        )
+
+
+def _numbers(axes: Axes, frame: pd.DataFrame, methods: list[str], styles: Mapping[str, style.MethodStyle]) -> None:
+    counts = frame.groupby("method")["trained_numbers"].first()
+    for place, method in enumerate(methods):
+        if method in counts:
+            axes.plot(counts[method], place, styles[method].marker, color=styles[method].colour, ms=5)
+    axes.set_xscale("log")
+    axes.margins(x=0.25)

@@ -1,0 +1,80 @@
+"""Learning curves: reward of sampled completions and greedy validation accuracy over steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures import style
+from art.config import TRAINED_KINDS, Config
+
+READS = ("learning",)
+QUANTITIES = {"reward": "training reward\n(sampled)", "validation_accuracy": "validation accuracy\n(greedy)"}
+
+
+def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
+    """Rows: each model's two quantities; columns: tasks. Lines are means over seeds, bands their range."""
+    frame, styles = frames["learning"], style.method_styles(config)
+    trained = frame[frame["kind"].isin(TRAINED_KINDS)]
+    if trained.empty:
+        return style.message("No method of this experiment is trained.")
+    models = [name for name in config.models if name in set(trained["model"])]
+    tasks = [name for name in config.tasks if name in set(trained["task"])]
+    methods = [name for name in config.methods if name in set(trained["method"])]
+    figure, panels = style.grid(2 * len(models), len(tasks), 1.35, sharex=True, sharey=True)
+    for column, task in enumerate(tasks):
+        for row, (model, quantity) in enumerate((model, quantity) for model in models for quantity in QUANTITIES):
+            axes = panels[row, column]
+            cell = trained[(trained["model"] == model) & (trained["task"] == task)]
+            for method in methods:
+                _curve(axes, cell[cell["method"] == method], quantity, styles[method])
+            if quantity == "validation_accuracy":
+                _baseline(axes, frame, model, task, config.analysis.baseline)
+            if row == 0:
+                axes.set_title(task)
+            if column == 0:
+                axes.set_ylabel(f"{model}\n{QUANTITIES[quantity]}", fontsize=7.5)
+            if row == 2 * len(models) - 1:
+                axes.set_xlabel("optimisation step")
+            style.whole_steps(axes)
+    panels[0, 0].set_ylim(-0.03, 1.03)
+    handles = [
+        Line2D([], [], color=styles[name].colour, marker=styles[name].marker, ms=3, label=styles[name].label)
+        for name in methods
+    ]
+    baseline = styles[config.analysis.baseline].label
+    handles.append(Line2D([], [], color="#4D4D4D", lw=0.8, ls="--", label=f"{baseline}, validation"))
+    style.legend_below(figure, handles, 4)
+    checked = config.training.validation_problems
+    batch = f"{config.training.prompts} x {config.training.completions} completions a step"
+    seeds = f"; {len(config.seeds)} seeds: mean and range" if len(config.seeds) > 1 else ""
+    figure.suptitle(f"validation: n = {checked} problems; reward: {batch}{seeds}", fontsize=7.5)
+    return figure
+
+
+def _curve(axes: Axes, runs: pd.DataFrame, quantity: str, look: style.MethodStyle) -> None:
+    by_step = runs.dropna(subset=[quantity]).groupby("step")[quantity]
+    mean, low, high = by_step.mean(), by_step.min(), by_step.max()
+    sparse = quantity == "validation_accuracy"
+    axes.plot(
+        mean.index,
+        mean,
+        color=look.colour,
+        marker=look.marker if sparse else None,
+        ms=3,
+        lw=1.3 if sparse else 1.0,
+    )
+    if runs["seed"].nunique() > 1:
+        axes.fill_between(mean.index, low, high, color=look.colour, alpha=0.2, lw=0)
+
+
+def _baseline(axes: Axes, frame: pd.DataFrame, model: str, task: str, baseline: str) -> None:
+    same = (frame["model"] == model) & (frame["task"] == task) & (frame["method"] == baseline)
+    values = frame.loc[same, "validation_accuracy"].dropna()
+    if len(values):
+        axes.axhline(values.mean(), color="#4D4D4D", lw=0.8, ls="--", zorder=0)

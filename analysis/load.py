@@ -1,0 +1,125 @@
+"""Reading what the runs left: scores, run records, learning curves; and the tidy CSV files made from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.statistics import Array
+from art.config import Config, RunKey
+from art.records import Item, RecordError, RunRecord, StepRecord, atomic_path, read_json, read_records
+
+
+@dataclass
+class Cell:
+    """Scores of one model, task and decoding on the same items.
+
+    ``scores[method]`` is (seeds, items), the mean over samples in [0, 1]; ``seeds[method]`` names its rows.
+    """
+
+    samples: int
+    scores: dict[str, Array] = field(default_factory=dict)
+    seeds: dict[str, list[int]] = field(default_factory=dict)
+
+
+CellKey = tuple[str, str, str]
+
+
+def load_scores(config: Config, results: Path) -> dict[CellKey, Cell]:
+    """All scores of the grid by (model, task, decoding), in the config's order.
+
+    Raises:
+        RecordError: a file is missing or malformed, or was not scored on the items (and numbers of samples) of
+            its task's first file; the message names both files.
+    """
+    cells: dict[CellKey, Cell] = {}
+    first: dict[tuple[str, str], tuple[Path, list[str], int]] = {}
+    for run in config.grid():
+        path = results / run.folder / "items.jsonl"
+        items = read_records(path, Item)
+        for decoding in sorted({item.decoding for item in items}):
+            ids, samples, scores = _by_item(path, [item for item in items if item.decoding == decoding])
+            origin, expected, expected_samples = first.setdefault((run.task, decoding), (path, sorted(ids), samples))
+            if sorted(ids) != expected or samples != expected_samples:
+                raise RecordError(
+                    f"{path}: {decoding}: {len(ids)} items x {samples} completions, not the "
+                    f"{len(expected)} x {expected_samples} of {origin} ({_difference(ids, expected)})"
+                )
+            cell = cells.setdefault((run.model, run.task, decoding), Cell(samples))
+            row = np.array([[scores[name] for name in expected]])
+            cell.scores[run.method] = np.concatenate([cell.scores.get(run.method, row[:0]), row])
+            cell.seeds.setdefault(run.method, []).append(run.seed)
+        missing = {decoding for task, decoding in first if task == run.task} - {item.decoding for item in items}
+        if missing:
+            raise RecordError(f"{path}: holds no {missing.pop()} completions, but other runs of the task do")
+    return cells
+
+
+def _by_item(path: Path, items: list[Item]) -> tuple[set[str], int, dict[str, float]]:
+    counts = Counter(item.id for item in items)
+    samples = len({item.sample for item in items})
+    if set(counts.values()) != {samples} or len({(item.id, item.sample) for item in items}) != len(items):
+        odd = next((name for name, count in counts.items() if count != samples), items[0].id)
+        raise RecordError(f"{path}: item {odd} has {counts[odd]} {items[0].decoding} completions, not {samples}")
+    totals: Counter[str] = Counter()
+    for item in items:
+        totals[item.id] += item.score
+    return set(counts), samples, {name: totals[name] / samples for name in counts}
+
+
+def _difference(ids: set[str], expected: list[str]) -> str:
+    odd = sorted(ids.symmetric_difference(expected))
+    return f"first id in one only: {odd[0]}" if odd else "same ids"
+
+
+def load_runs(config: Config, results: Path) -> Iterator[tuple[RunKey, RunRecord]]:
+    """The training records (``run.json``) of the grid.
+
+    Raises:
+        RecordError: a file is missing, malformed, or says that it belongs to another run.
+    """
+    for run in config.grid():
+        path = results / run.folder / "run.json"
+        try:
+            record = RunRecord.model_validate(read_json(path))
+        except ValueError as error:
+            raise error if isinstance(error, RecordError) else RecordError(f"{path}: {error}") from None
+        found = RunKey(model=record.model, task=record.task, method=record.method, seed=record.seed)
+        if found != run:
+            raise RecordError(f"{path}: belongs to {found.folder}")
+        yield run, record
+
+
+def load_curves(config: Config, results: Path) -> Iterator[tuple[RunKey, list[StepRecord]]]:
+    """The learning curves (``train.jsonl``) of the grid."""
+    for run in config.grid():
+        yield run, read_records(results / run.folder / "train.jsonl", StepRecord)
+
+
+def art_runs(config: Config) -> list[RunKey]:
+    """Runs of the grid whose artefact is a trained picture."""
+    return [run for run in config.grid() if config.methods[run.method].kind == "art"]
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write at full precision, atomically."""
+    with atomic_path(path) as partial:
+        frame.to_csv(partial, index=False, lineterminator="\n")
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read what ``write_csv`` wrote; names stay text, only empty fields are missing.
+
+    Raises:
+        RecordError: the file is missing or empty.
+    """
+    names = dict.fromkeys(("model", "task", "method", "kind", "decoding", "baseline", "role", "encoder"), str)
+    try:
+        return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=["", "nan"])
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from None

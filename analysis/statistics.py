@@ -1,0 +1,182 @@
+"""Intervals and tests on item scores: pure functions over numpy arrays, a seeded generator passed in.
+
+Scores of one method are a matrix of shape (seeds, items) with values in [0, 1]: 0/1 for greedy decoding, the mean
+over samples for sampled decoding.  Column j is the same test item for every method, so comparisons are paired.
+
+The bootstrap has two levels: items are drawn with replacement, jointly for all seeds and methods, and each method's
+seeds are drawn with replacement on their own.  With a single seed it is the ordinary bootstrap over items, and says
+nothing about another training run.  With few seeds it understates the variance between seeds by (S - 1) / S.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+Array = NDArray[np.float64]
+CHUNK = 1000  # resamples whose weights are held at a time: 1000 x 1319 items x 8 bytes = 10 MB
+DIGITS = 12  # equal means differ in the last bits when summed in another order
+
+
+def resample_means(scores: Mapping[str, Array], rng: np.random.Generator, resamples: int) -> dict[str, Array]:
+    """Bootstrap distribution of each method's mean score, items drawn jointly for all methods.
+
+    A resample is a vector of item counts w and of seed counts v, and its mean is v' X w / (S n): a matrix product.
+    The difference of two methods' distributions is therefore the paired bootstrap distribution of the difference.
+
+    Args:
+        scores: (seeds, items) for each method; the seeds may differ in number, the items not.
+        rng: children are spawned from it (items first, then one a method), so that a method added at the end
+            leaves the others' numbers as they were.
+        resamples: number of resamples R.
+
+    Returns:
+        (R,) for each method.
+
+    Raises:
+        ValueError: a matrix is empty, not of two dimensions, or of another number of items.
+    """
+    sizes = {name: matrix.shape for name, matrix in scores.items()}
+    if any(len(shape) != 2 or 0 in shape for shape in sizes.values()) or len({s[1] for s in sizes.values()}) != 1:
+        raise ValueError(f"scores must be (seeds, items) with the same items for every method; got {sizes}")
+    items = next(iter(sizes.values()))[1]
+    item_rng, *seed_rngs = rng.spawn(1 + len(scores))
+    means = {name: np.empty(resamples) for name in scores}
+    for start in range(0, resamples, CHUNK):
+        count = min(CHUNK, resamples - start)
+        weights = _weights(item_rng, count, items)
+        for seed_rng, (name, matrix) in zip(seed_rngs, scores.items(), strict=True):
+            by_seed = weights @ matrix.T
+            seed_weights = _weights(seed_rng, count, len(matrix))
+            means[name][start : start + count] = (by_seed * seed_weights).sum(axis=1).round(DIGITS)
+    return means
+
+
+def _weights(rng: np.random.Generator, count: int, size: int) -> Array:
+    """Shares of ``size`` draws with replacement that fall on each element, (count, size); rows sum to 1."""
+    drawn = rng.integers(size, size=(count, size)) + np.arange(count)[:, None] * size
+    return np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size) / size
+
+
+def percentile_interval(samples: Array, confidence: float) -> tuple[float, float]:
+    """Percentile interval of a bootstrap distribution (Efron & Tibshirani 1993, section 13.3)."""
+    low, high = np.quantile(samples, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def bca_interval(samples: Array, scores: Array, confidence: float) -> tuple[float, float]:
+    """Bias-corrected and accelerated interval of a mean score (Efron & Tibshirani 1993, section 14.3).
+
+    The acceleration is the jackknife over items, each left out for all seeds at once; ties between a resample and
+    the estimate count half.  When all resamples are equal, both ends are the estimate.
+
+    Args:
+        samples: (resamples,) from ``resample_means``.
+        scores: (seeds, items), what the samples were drawn from.
+        confidence: e.g. 0.95.
+    """
+    estimate = round(float(scores.mean()), DIGITS)
+    if np.ptp(samples) == 0:
+        return estimate, estimate
+    below = ((samples < estimate).mean() + (samples <= estimate).mean()) / 2
+    bias = ndtri(np.clip(below, 0.5 / len(samples), 1 - 0.5 / len(samples)))
+    by_item = scores.mean(axis=0)
+    # Mean without item j is (n m - x_j) / (n - 1); its deviation from the mean of those is (x_j - m) / (n - 1).
+    deviations = by_item - by_item.mean()
+    spread = (deviations**2).sum()
+    acceleration = (deviations**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+    shifted = bias + ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))
+    low, high = np.quantile(samples, ndtr(bias + shifted / (1 - acceleration * shifted)))
+    return float(low), float(high)
+
+
+def bootstrap_p(differences: Array) -> float:
+    """Two-sided p-value of a paired bootstrap: the level at which the percentile interval just touches 0.
+
+    p = 2 min(#{d* <= 0} + 1, #{d* >= 0} + 1) / (R + 1), at most 1 (Davison & Hinkley 1997, section 4.4, with their
+    + 1, so that p is never 0).
+    """
+    tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return min(1.0, float(2 * (tail + 1) / (len(differences) + 1)))
+
+
+def paired_exact_p(difference: Array, denominator: int) -> float:
+    """Exact two-sided paired test; with one greedy seed on each side it is McNemar's exact test.
+
+    Under the null hypothesis each item's difference is as likely as its negative, so the p-value is the share of
+    all 2^n sign flips whose sum is at least as far from 0 as the observed one.  For differences in {-1, 0, 1} the
+    sum over the flips is binomial in the number of discordant items, which is McNemar's exact test (McNemar 1947).
+    For several seeds or samples the difference of the item's mean scores is taken: an item enters once,
+    so repeated answers to it are not counted as independent, and no seed is singled out.  (Majority votes or
+    the sign of the difference would be biased where the numbers of seeds differ.)  The test is conditional on the
+    trained seeds; the bootstrap is the one that varies them.
+
+    Args:
+        difference: (items,) mean score of the method less that of the baseline.
+        denominator: an integer d for which difference * d is a whole number for every item, such as the least
+            common multiple of the two numbers of completions an item.
+
+    Raises:
+        ValueError: a difference is no multiple of 1 / denominator.
+    """
+    steps = np.rint(difference * denominator).astype(int)
+    if not np.allclose(steps, difference * denominator, atol=1e-6):
+        raise ValueError(f"item differences are no multiples of 1/{denominator}")
+    steps //= np.gcd.reduce(steps) or 1
+    sizes = np.abs(steps[steps != 0])
+    reach = int(sizes.sum())
+    chances = np.zeros(2 * reach + 1)  # of the sums -reach .. reach
+    chances[reach] = 1.0
+    for size in sizes:
+        flipped = np.zeros_like(chances)
+        flipped[size:] += chances[:-size] / 2
+        flipped[:-size] += chances[size:] / 2
+        chances = flipped
+    observed = abs(int(steps.sum()))
+    return min(1.0, float(chances[np.abs(np.arange(-reach, reach + 1)) >= observed].sum()))
+
+
+def discordance(method: Array, baseline: Array) -> tuple[float, float]:
+    """Items that only the method, and only the baseline, answers: means over all pairs of a seed of each.
+
+    Whole numbers with one greedy seed each.  Their difference is n times the difference in accuracy.
+    """
+    ours, theirs = method.mean(axis=0), baseline.mean(axis=0)
+    return float((ours * (1 - theirs)).sum()), float((theirs * (1 - ours)).sum())
+
+
+def holm(p_values: Sequence[float]) -> Array:
+    """Holm's step-down adjusted p-values (Holm 1979), in the order given; a family is what is passed together."""
+    values = np.asarray(p_values, dtype=float)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def minimum_detectable_difference(items: int, discordant: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest true difference in accuracy that a paired two-sided test finds with the given power.
+
+    Solves n = (z_a sqrt(psi) + z_b sqrt(psi - d^2))^2 / d^2 for d, the sample size of McNemar's test
+    (Connor 1987, Biometrics 43:207-211), psi being the share of discordant items.  The observed share is put in,
+    for one seed on each side and without correction for several tests.
+
+    Args:
+        items: n, number of paired items.
+        discordant: psi in [0, 1].
+        alpha: two-sided level.
+        power: wanted power, above 0.5.
+
+    Returns:
+        Difference in accuracy; nan where no item is discordant, since nothing is then known of psi.
+    """
+    if discordant <= 0:
+        return math.nan
+    level, wanted = float(ndtri(1 - alpha / 2)), float(ndtri(power))
+    inner = max(0.0, items + wanted**2 - level**2)
+    return math.sqrt(discordant) * (level * math.sqrt(items) + wanted * math.sqrt(inner)) / (items + wanted**2)

@@ -1,0 +1,247 @@
+"""Formatted tables of the paper, each made from tidy CSV files and written as csv, tex and md.
+
+Accuracies and differences are in per cent and percentage points; intervals are percentile bootstrap.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from analysis.load import write_csv
+from analysis.names import method_labels
+from art.config import TRAINED_KINDS, Config
+from art.records import atomic_path
+
+Frames = Mapping[str, pd.DataFrame]
+MINUS, MISSING = "\u2212", "\u2013"
+
+
+class Table(NamedTuple):
+    """Which tidy files a table reads, and how it is made from them."""
+
+    reads: tuple[str, ...]
+    build: Callable[[Config, Frames], pd.DataFrame]
+
+
+def percent(value: float, signed: bool = False) -> str:
+    """A share as per cent with one decimal, with a true minus sign."""
+    return number(100 * value, 1, signed)
+
+
+def number(value: float, decimals: int, signed: bool = False) -> str:
+    """Fixed decimals, thousands apart, a dash for what is missing."""
+    if pd.isna(value):
+        return MISSING
+    text = f"{value:+,.{decimals}f}" if signed else f"{value:,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)
+
+
+def p_value(value: float) -> str:
+    """Three decimals, or a bound."""
+    return MISSING if pd.isna(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def interval(centre: float, low: float, high: float, signed: bool = False) -> str:
+    """Estimate and interval in per cent."""
+    return f"{percent(centre, signed)} [{percent(low, signed)}, {percent(high, signed)}]"
+
+
+def accuracy(config: Config, frames: Frames, decoding: str = "greedy") -> pd.DataFrame:
+    """Method by task, a block a model; n stands in the heading of the task."""
+    frame = frames["accuracy"]
+    frame = frame[frame["decoding"] == decoding]
+    labels, rows = method_labels(config), []
+    sizes = frame.groupby("task")["n"].first()
+    for (model, method), group in frame.groupby(["model", "method"], sort=False):
+        cells = {row.task: interval(row.accuracy, row.low, row.high) for row in group.itertuples()}
+        tasks = {f"{task}, % (n = {sizes[task]})": cells.get(task, MISSING) for task in config.tasks if task in sizes}
+        rows.append({"Model": model, "Method": labels[method], "Seeds": str(group["seeds"].iloc[0])} | tasks)
+    return pd.DataFrame(rows, columns=None if rows else ["Model", "Method", "Seeds", *config.tasks])
+
+
+def sampled(config: Config, frames: Frames) -> pd.DataFrame:
+    """The same for sampled completions; without rows where none were asked for."""
+    return accuracy(config, frames, "sampled")
+
+
+def comparison(config: Config, frames: Frames, baseline: str) -> pd.DataFrame:
+    """Greedy accuracy of each method against ``baseline``, paired."""
+    frame, labels = frames["comparisons"], method_labels(config)
+    frame = frame[(frame["baseline"] == baseline) & (frame["decoding"] == "greedy")]
+    columns = {
+        "Model": frame["model"],
+        "Task": frame["task"],
+        "Method": frame["method"].map(labels),
+        "n": frame["n"].astype(str),
+        f"Difference to {labels[baseline]}, points": [
+            interval(row.difference, row.low, row.high, signed=True) for row in frame.itertuples()
+        ],
+        "Only method": frame["only_method"].map(lambda value: number(value, int(value % 1 > 0))),
+        f"Only {labels[baseline]}": frame["only_baseline"].map(lambda value: number(value, int(value % 1 > 0))),
+        "p (McNemar)": frame["p_mcnemar"].map(p_value),
+        "p (Holm)": frame["p_holm"].map(p_value),
+        "MDE, points": frame["mde"].map(percent),
+    }
+    return pd.DataFrame(columns)
+
+
+def against_baseline(config: Config, frames: Frames) -> pd.DataFrame:
+    return comparison(config, frames, config.analysis.baseline)
+
+
+def against_reference(config: Config, frames: Frames) -> pd.DataFrame:
+    return comparison(config, frames, config.analysis.reference)
+
+
+def png(config: Config, frames: Frames) -> pd.DataFrame:
+    """Sizes of pictures (means over seeds or draws) under the fixed PNG setting and the best compressor."""
+    frame, labels, rows = frames["png"], method_labels(config), []
+    for (model, task, method), group in frame.groupby(["model", "task", "method"], sort=False):
+        means = group.groupby("encoder", sort=False)[["bytes", "ratio", "growth"]].mean()
+        best = means.drop("best")["bytes"].idxmin()
+        rows.append(
+            {
+                "Model": model,
+                "Task": task,
+                "Picture": labels[method],
+                "PNG, bytes": number(means.loc["png", "bytes"], 0),
+                "PNG / raw": number(means.loc["png", "ratio"], 3),
+                "PNG growth": number(means.loc["png", "growth"], 2),
+                "Best compressor": best.replace("_", " "),
+                "Best, bytes": number(means.loc["best", "bytes"], 0),
+                "Best growth": number(means.loc["best", "growth"], 2),
+                "Gain, points": percent(group["gain"].mean(), signed=True),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def cost(config: Config, frames: Frames) -> pd.DataFrame:
+    """Means over seeds of what training took; ratios are over the reference method."""
+    frame = frames["cost"]
+    frame = frame[frame["kind"].isin(TRAINED_KINDS)]
+    labels, rows = method_labels(config), []
+    reference = labels[config.analysis.reference]
+    means = frame.groupby(["model", "task", "method"], sort=False).mean(numeric_only=True)
+    per_step = means["seconds_total"] / means["steps"]
+    for (model, task, method), row in means.iterrows():
+        step = per_step[model, task, method]
+        reference_step = per_step.get((model, task, config.analysis.reference))
+        rows.append(
+            {
+                "Model": model,
+                "Task": task,
+                "Method": labels[method],
+                "Trained numbers": number(row["trained_numbers"], 0),
+                "Prefix tokens": number(row["prefix_tokens"], 0),
+                "Steps": number(row["steps"], 0),
+                "Wall time, s": number(row["seconds_total"], 1),
+                "s / step": number(step, 2),
+                f"Wall time / {reference}": number(row["ratio_to_lora"], 2),
+                f"s / step / {reference}": number(step / reference_step if reference_step else float("nan"), 2),
+                "Prompt tokens": number(row["prompt_tokens"], 0),
+                "Sampled tokens": number(row["completion_tokens"], 0),
+                "Peak memory, MiB": number(row["peak_memory_bytes"] / 2**20, 0),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def hyperparameters(config: Config, frames: Frames) -> pd.DataFrame:
+    """Settings of each trained method, from the resolved configuration."""
+    labels, rows = method_labels(config), []
+    for name, section in config.methods.items():
+        if section.kind in TRAINED_KINDS:
+            fields = section.model_dump(mode="json", exclude={"kind", "models", "tasks"})
+            shown = [fields.pop(key) for key in ("steps", "learning_rate", "betas")]
+            others = ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in fields.items())
+            rows.append((labels[name], *map(_plain, shown), others or MISSING))
+    return pd.DataFrame(rows, columns=["Method", "Steps", "Learning rate", "Adam betas", "Other settings"])
+
+
+def settings(config: Config, frames: Frames) -> pd.DataFrame:
+    """What all methods share: sections image, objective, training, evaluation and analysis, and the seeds."""
+    rows = [("experiment", "seeds", _plain(list(config.seeds)))]
+    for section in ("image", "objective", "training", "evaluation", "analysis"):
+        fields = getattr(config, section).model_dump(mode="json")
+        rows += [(section, key.replace("_", " "), _plain(value)) for key, value in fields.items()]
+    return pd.DataFrame(rows, columns=["Section", "Setting", "Value"])
+
+
+def versions(config: Config, frames: Frames) -> pd.DataFrame:
+    """Software, revision and device; several values where runs differ."""
+    groups = frames["versions"].groupby("name", sort=False)["value"]
+    return pd.DataFrame(
+        [(name, "; ".join(map(str, values))) for name, values in groups], columns=["Component", "Version"]
+    )
+
+
+TABLES = {
+    "accuracy": Table(("accuracy",), accuracy),
+    "accuracy_sampled": Table(("accuracy",), sampled),
+    "comparisons_baseline": Table(("comparisons",), against_baseline),
+    "comparisons_reference": Table(("comparisons",), against_reference),
+    "png": Table(("png",), png),
+    "cost": Table(("cost",), cost),
+    "hyperparameters": Table((), hyperparameters),
+    "settings": Table((), settings),
+    "versions": Table(("versions",), versions),
+}
+
+
+def write_table(frame: pd.DataFrame, folder: Path, name: str) -> None:
+    """Write NAME.csv, NAME.tex (booktabs) and NAME.md."""
+    write_csv(frame, folder / f"{name}.csv")
+    for suffix, text in (("tex", to_latex(frame)), ("md", to_markdown(frame))):
+        with atomic_path(folder / f"{name}.{suffix}") as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A pipe table."""
+    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(str).to_numpy().tolist()]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |\n" for row in rows)
+
+
+LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "%": r"\%",
+        "_": r"\_",
+        "&": r"\&",
+        "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": "$<$",
+        ">": "$>$",
+        MINUS: "$-$",
+        MISSING: "--",
+    }
+)
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    """A booktabs tabular, without a float around it."""
+    lines = [rf"\begin{{tabular}}{{{'l' * len(frame.columns)}}}", r"\toprule"]
+    cells = [list(frame.columns), *frame.astype(str).to_numpy().tolist()]
+    rows = [" & ".join(str(cell).translate(LATEX) for cell in row) + r" \\" for row in cells]
+    lines += [rows[0], r"\midrule", *rows[1:], r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,145 @@
+"""A small results tree written through art.records, as the training and evaluation commands would leave it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from art.config import TRAINED_KINDS, Config, RunKey, parse_config
+from art.records import Item, RunRecord, StepRecord, atomic_path, write_json, write_records
+
+SKILL = {"art": 0.8, "lora": 0.85, "soft_prompt": 0.75, "seed_image": 0.32, "random_image": 0.28, "random_string": 0.25}
+NUMBERS = {"art": 49_152, "lora": 120_000, "soft_prompt": 2_048}
+
+
+def mapping(**changes: Any) -> dict[str, Any]:
+    """An experiment of one model, one task and all seven kinds, with ``changes`` on top."""
+    return {
+        "name": "fake",
+        "seeds": [0],
+        "models": {"tiny-1m": {"path": "nowhere"}},
+        "tasks": {"arithmetic": {"scorer": "numeric"}},
+        "methods": {
+            "art": {"kind": "art", "steps": 12},
+            "art_bound32": {"kind": "art", "steps": 12, "max_distance": 32},
+            "lora": {"kind": "lora", "steps": 6},
+            "soft_prompt": {"kind": "soft_prompt", "steps": 6},
+            "no_image": {"kind": "no_image"},
+            "random_image": {"kind": "random_image", "draws": 3},
+            "seed_image": {"kind": "seed_image"},
+            "random_string": {"kind": "random_string", "draws": 3},
+        },
+        "image": {"size": 32},
+        "training": {"validate_every": 3, "snapshot_every": 3},
+        "analysis": {"resamples": 500},
+    } | changes
+
+
+def write_results(root: Path, data: dict[str, Any], items: int = 60) -> tuple[Config, Path]:
+    """Write config.json, seed pictures and every run's files below ``root``."""
+    config = parse_config(data, "fake")
+    write_json(root / "config.json", config.model_dump(mode="json"))
+    for number, task in enumerate(config.tasks):
+        _save(_picture(config.image.size, number), root / "seeds" / f"{task}.png")
+    for run in config.grid():
+        _write_run(root, config, run, items)
+    return config, root
+
+
+def _write_run(root: Path, config: Config, run: RunKey, items: int) -> None:
+    folder, section = root / run.folder, config.methods[run.method]
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(run.folder.encode()).digest()[:8]))
+    skill = SKILL.get(section.kind, 0.25) - 0.1 * (run.method == "art_bound32") + 0.03 * rng.normal()
+    task_number = list(config.tasks).index(run.task)
+    ease = np.random.default_rng(task_number).uniform(-0.2, 0.2, items)
+    chances = np.clip(skill + ease - 0.07 * task_number, 0.02, 0.98)
+    records = []
+    for decoding, samples in (("greedy", 1), ("sampled", config.evaluation.samples)):
+        for sample in range(samples):
+            scores = rng.random(items) < chances * (1 if decoding == "greedy" else 0.85)
+            records += [
+                Item(id=f"{run.task}-{i}", decoding=decoding, sample=sample, completion="x", score=int(s), tokens=5)
+                for i, s in enumerate(scores)
+            ]
+    write_records(folder / "items.jsonl", records)
+    trained = section.kind in TRAINED_KINDS
+    steps = section.steps if trained else 0
+    write_records(folder / "train.jsonl", [_step(config, step, steps, skill, rng) for step in range(steps + 1)])
+    write_json(folder / "run.json", _record(config, run, steps, rng).model_dump(mode="json"))
+    _write_pictures(folder, config, run, steps, task_number, rng)
+
+
+def _step(config: Config, step: int, steps: int, skill: float, rng: np.random.Generator) -> StepRecord:
+    reached = 0.25 + (skill - 0.25) * (1 - np.exp(-4 * step / max(1, steps)))
+    checked = step % config.training.validate_every == 0 or step == steps
+    return StepRecord(
+        step=step,
+        reward=float(0.8 * reached + 0.04 * rng.normal()) if step else None,
+        validation_accuracy=float(np.clip(reached + 0.02 * rng.normal(), 0, 1)) if checked else None,
+        seconds={"rollout": 0.4, "forward": 0.3, "backward": 0.5} if step else None,
+        detail={"distance_max": 3.0 * step} if step else None,
+    )
+
+
+def _record(config: Config, run: RunKey, steps: int, rng: np.random.Generator) -> RunRecord:
+    kind = config.methods[run.method].kind
+    rollout, forward, backward = steps * rng.uniform(0.3, 0.6, 3)
+    return RunRecord(
+        command="art train",
+        **run.model_dump(),
+        kind=kind,
+        digest=config.run_digest(run.model, run.task, run.method),
+        config=config.model_dump(mode="json"),
+        versions={"python": "3.11", "torch": "2.13.0"},
+        revision="abc",
+        device="cpu",
+        threads=1,
+        seconds={
+            "rollout": rollout,
+            "forward": forward,
+            "backward": backward,
+            "total": rollout + forward + backward + 4,
+        },
+        peak_memory_bytes=2**29,
+        trained_numbers=NUMBERS.get(kind, 0) * (1 + list(config.models).index(run.model)),
+        prefix_tokens=16,
+        prompt_tokens=1000 * steps,
+        completion_tokens=400 * steps,
+        steps=steps,
+    )
+
+
+def _write_pictures(
+    folder: Path, config: Config, run: RunKey, steps: int, task_number: int, rng: np.random.Generator
+) -> None:
+    section, size = config.methods[run.method], config.image.size
+    if section.kind == "random_image":
+        noise = np.random.default_rng(run.seed).integers(0, 256, (size, size, 3))
+        _save(noise.astype(np.uint8), folder / "artifact" / "image.png")
+    if section.kind != "art":
+        return
+    start = 128 + 0.5 * (_picture(size, task_number) - 128.0)
+    bound = section.max_distance or 60
+    change = rng.normal(size=start.shape)
+    for step in range(0, steps + 1, config.training.snapshot_every):
+        moved = np.clip(change * bound / 3 * step / steps, -bound, bound)
+        pixels = np.clip(start + np.rint(moved), 0, 255).astype(np.uint8)
+        _save(pixels, folder / "snapshots" / f"step{step:04d}.png")
+    _save(pixels, folder / "artifact" / "image.png")
+
+
+def _picture(size: int, number: int) -> np.ndarray:
+    y, x = np.mgrid[:size, :size]
+    pixels = np.full((size, size, 3), 230, np.uint8)
+    pixels[(x - size / 2) ** 2 + (y - size / 2) ** 2 < (size / 3) ** 2] = (40 + 60 * number, 90, 200 - 50 * number)
+    pixels[size // 4 : size // 3, size // 5 : 4 * size // 5] = (250, 200, 20)
+    return pixels
+
+
+def _save(pixels: np.ndarray, path: Path) -> None:
+    with atomic_path(path) as partial:
+        Image.fromarray(pixels).save(partial, format="PNG")
