@@ -1,0 +1,62 @@
+# Set-up in .venv, and the commands that a person types.  What is computed, and from what, stands in the Snakefile.
+#
+#   make reproduce    everything, up to paper/paper.pdf and results/report.html
+#   make test         the tests
+#   make lint         style, types, workflow
+#   make clean        removes what was computed (not .venv)
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+CORES ?= all
+# Installed by itself first: the later, wider range is then satisfied already.
+TORCH := torch==2.13.0
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: reproduce dag test lint clean
+.DELETE_ON_ERROR:
+
+# One at a time.  The lock belongs to the processes, so that it ends with the last of them, even by kill -9.
+reproduce: $(VENV)/.installed
+	@mkdir -p results
+	@flock --nonblock results/.lock true || echo "make: waiting for the processes of another 'make reproduce' to end"
+	@flock results/.lock $(MAKE) --no-print-directory dag
+
+# Snakemake's own lock stays behind when it is killed; it is removed only if the run that left it was ours.
+dag:
+	@if [ -e results/.unfinished ]; then snakemake --unlock; fi
+	@touch results/.unfinished
+	@snakemake --cores $(CORES); status=$$?; rm -f results/.unfinished; exit $$status
+	@snakemake --report results/report.html
+
+test: $(VENV)/.installed-test
+	python -m pytest -n 2
+
+lint: $(VENV)/.installed-test
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	mypy
+
+clean:
+	rm -rf results/* paper/tables paper/figures paper/paper.pdf
+	git checkout -- results/README.md
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.torch-$(TORCH): $(VENV)/.python
+	$(VENV)/bin/python -m pip install '$(TORCH)'
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.torch-$(TORCH) pyproject.toml
+	$(VENV)/bin/python -m pip install --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.torch-$(TORCH) pyproject.toml
+	$(VENV)/bin/python -m pip install --editable '.[test]'
+	touch $@

@@ -1,0 +1,56 @@
+# The table of contents: what can be asked for, and where its rules stand.
+#
+#   snakemake            everything: runs, tables, figures, paper
+#   snakemake figures    figures only; nothing is trained that is already there
+#   snakemake paper      paper.pdf
+#   snakemake smoke      every rule once, in seconds each, into results/smoke
+#   snakemake search     the search of hyper-parameters on validation problems, into results/search
+#   snakemake pretrain   makes the reference models anew, into results/pretrain (hours)
+#
+# A file given by --configfile is a whole experiment and stands in for the default one.
+if "models" not in config:
+
+    configfile: "config/default.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        TRAINED,
+        ITEMS,
+        EVALUATIONS,
+        DATA_FILES,
+        TABLE_FILES,
+        FIGURE_FILES,
+        PAPER_FILE,
+
+
+rule figures:
+    input:
+        FIGURE_FILES,
+
+
+rule paper:
+    input:
+        PAPER_FILE,
+
+
+localrules:
+    all,
+    figures,
+    paper,
+
+
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/paper.smk"
+include: "workflow/rules/other_configs.smk"

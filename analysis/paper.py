@@ -1,0 +1,42 @@
+"""``python -m analysis.paper``: typeset the paper; the same inputs give the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import typst
+
+from art.config import load_config
+from art.records import atomic_path
+
+
+def typeset(source: Path, config: Path, out: Path) -> None:
+    """Compile ``source`` (typst) to a PDF, with the bundled fonts only and a fixed time stamp.
+
+    The source finds its data through two inputs, folders relative to the working directory: ``results`` (tidy data,
+    resolved configuration) and ``paper`` (generated tables and figures).
+
+    Raises:
+        ConfigError: the configuration cannot be read.
+        typst.TypstError: the source is faulty, or a file that it reads is missing.
+    """
+    settings = load_config(config)
+    inputs = {"results": f"/{settings.results}", "paper": f"/{settings.paper}"}
+    pdf = typst.compile(source, root=".", ignore_system_fonts=True, format="pdf", sys_inputs=inputs, timestamp=0)
+    with atomic_path(out) as partial:
+        partial.write_bytes(pdf)
+
+
+def main(
+    source: Annotated[Path, typer.Option(help="the paper's typst source")],
+    config: Annotated[Path, typer.Option(help="resolved configuration")],
+    out: Annotated[Path, typer.Option(help="PDF to write")],
+) -> None:
+    """Typeset the paper."""
+    typeset(source, config, out)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,135 @@
+"""A copy of the project whose commands only write their files, so that the DAG itself is what is tested."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("Snakefile", "workflow", "profiles", "config", "art", "analysis", "paper/paper.typ", "paper/references.bib")
+COPIED += ("environment.yml",)
+
+# Stands in for art/cli.py: writes what each command promises, with the arguments inside.
+FAKE_ART = """
+import os, sys
+from pathlib import Path
+
+def write(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(" ".join(sys.argv[1:]) + " threads " + os.environ["OMP_NUM_THREADS"] + "\\n")
+
+def app():
+    command, *rest = sys.argv[1:]
+    options = dict(zip(sys.argv, sys.argv[1:]))
+    if command in os.environ.get("FAKE_FAILURE", "").split(","):
+        print("the message of a failure")
+        return 1
+    out = Path(options.get("--out", ""))
+    if command in ("config", "draw"):
+        write(out)
+    elif command == "generate":
+        for name in ("train.jsonl", "validation.jsonl", "test.jsonl", "report.json"):
+            write(out / name)
+    elif command == "pretrain":
+        write(out / "model.safetensors")
+    else:
+        keys = [options["--" + key] for key in ("model", "task", "method")]
+        folder = Path(options["--results"], "runs", *keys, "seed" + options["--seed"])
+        names = ("run.json", "train.jsonl", "artifact/artifact.json")
+        for name in names if command == "train" else ("items.jsonl", "evaluation.json"):
+            write(folder / name)
+"""
+
+# Stands in for analysis/__main__.py and analysis/paper.py.
+FAKE_ANALYSIS = """
+import sys
+from pathlib import Path
+
+names = {names!r}
+out = Path(sys.argv[sys.argv.index("--out") + 1])
+command = sys.argv[1]
+files = {{
+    "measure": [out / (name + ".csv") for name in names],
+    "tables": [out / (name + end) for name in names for end in (".csv", ".tex", ".md")],
+    "figure": [out / (sys.argv[2] + end) for end in (".pdf", ".png")],
+}}.get(command, [out])
+for path in files:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("made\\n")
+"""
+
+
+class Project:
+    """A project folder, and Snakemake in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake; standard output and error together."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "PYTEST"))}
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=self.root,
+            env=clean | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def planned(self, *arguments: str) -> dict[str, list[str]]:
+        """Jobs of a dry run: rule -> first output (or the target's name) of each."""
+        done = self.snakemake("--dry-run", *arguments)
+        assert done.returncode == 0, done.stdout
+        jobs: dict[str, list[str]] = {}
+        for block in re.split(r"^(?:local)?rule ", done.stdout, flags=re.MULTILINE)[1:]:
+            rule = block.split(":", 1)[0]
+            output = re.search(r"^\s+output: ([^,\n]+)", block, flags=re.MULTILINE)
+            jobs.setdefault(rule, []).append(output[1] if output else rule)
+        return jobs
+
+    def config(self, name: str) -> dict:
+        """Content of config/NAME.yaml."""
+        return yaml.safe_load((self.root / "config" / f"{name}.yaml").read_text())
+
+    def write_config(self, name: str, content: dict) -> str:
+        """Write config/NAME.yaml and return its path."""
+        (self.root / "config" / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        return f"config/{name}.yaml"
+
+
+def copy_project(target: Path) -> Project:
+    """The files that the DAG needs, with stand-ins for checkpoints and commands."""
+    for name in COPIED:
+        source, copy = ROOT / name, target / name
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy)
+    for model in ("tiny-1m", "tiny-4m"):
+        (target / "checkpoints" / model).mkdir(parents=True)
+        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+            (target / "checkpoints" / model / name).write_text("{}")
+    (target / "art/cli.py").write_text(FAKE_ART)
+    for name in ("train", "evaluate"):
+        (target / f"art/{name}.py").touch()
+    common = (target / "workflow/rules/common.smk").read_text()
+    names = sorted(
+        {
+            name
+            for block in re.findall(r"^(?:DATA|TABLES) = \[(.*?)\]", common, re.M | re.S)
+            for name in re.findall(r'"(\w+)"', block)
+        }
+    )
+    fake = FAKE_ANALYSIS.format(names=names)
+    (target / "analysis/__main__.py").write_text(fake)
+    (target / "analysis/paper.py").write_text(fake)
+    return Project(target)

@@ -1,0 +1,228 @@
+"""The DAG: what is planned, what a change repeats, what stops it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from dag_project import Project
+
+from art.config import load_config
+
+ROOT = Path(__file__).parents[2]
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+def newer(path: Path) -> None:
+    """Edit a file: other content, and a time after everything that was made."""
+    path.write_text(path.read_text() + "\n# edited\n")
+    later = time.time() + 5
+    os.utime(path, (later, later))
+
+
+def test_default_plans_the_whole_grid(project: Project) -> None:
+    grid = load_config(ROOT / "config/default.yaml").grid()
+    jobs = project.planned()
+    assert sorted(jobs["train"]) == sorted(f"results/{run.folder}/run.json" for run in grid)
+    assert len(jobs["evaluate"]) == len(grid)
+    assert len(jobs["seed_picture"]) == 3
+    assert {"arithmetic", "tool_call", "multiple_choice", "measure", "tables", "typeset"} <= set(jobs)
+    assert jobs["typeset"] == ["paper/paper.pdf"]
+
+
+def test_more_seeds_by_command_line_add_runs_only(project: Project) -> None:
+    one, three = project.planned(), project.planned("--config", "seeds=[0,1,2]")
+    assert set(one["train"]) < set(three["train"])
+    assert {path for path in three["train"] if "no_image" in path} <= set(one["train"])
+
+
+def test_every_file_below_its_own_folder(project: Project) -> None:
+    outputs = [path for paths in project.planned(*SMOKE).values() for path in paths if "/" in path]
+    assert outputs and all(path.startswith("results/smoke/") for path in outputs)
+
+
+def test_finished_run_is_left_alone(finished: Project) -> None:
+    done = finished.snakemake(*SMOKE)
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout
+    assert "Nothing to be done" in finished.snakemake("figures", *SMOKE).stdout
+
+
+def test_commands_run_with_one_thread(finished: Project) -> None:
+    runs = list(finished.root.glob("results/smoke/runs/**/*.json*"))
+    assert len(runs) > 20
+    assert all(path.read_text().endswith("threads 1\n") for path in runs)
+
+
+def test_setting_of_a_method_repeats_its_runs_only(finished: Project) -> None:
+    config = finished.config("smoke")
+    config["methods"]["lora"]["rank"] = 4
+    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
+    assert len(jobs["train"]) == 3 and all("/lora/" in path for path in jobs["train"])
+    assert len(jobs["evaluate"]) == 3 and {"measure", "typeset"} <= set(jobs)
+    assert "arithmetic" not in jobs and "seed_picture" not in jobs
+
+
+def test_evaluation_setting_trains_nothing(finished: Project) -> None:
+    config = finished.config("smoke")
+    config["evaluation"]["temperature"] = 0.7
+    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
+    assert "train" not in jobs and len(jobs["evaluate"]) > 10
+
+
+def test_analysis_setting_scores_nothing(finished: Project) -> None:
+    config = finished.config("smoke")
+    config["analysis"]["seed"] = 1
+    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
+    assert not {"train", "evaluate"} & set(jobs) and "measure" in jobs
+
+
+def test_training_setting_leaves_controls(finished: Project) -> None:
+    config = finished.config("smoke")
+    config["training"]["completions"] = 2
+    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
+    methods = {path.split("/")[5] for path in jobs["train"]}
+    assert methods == {"art", "art_bound16", "lora", "soft_prompt"}
+
+
+def test_default_of_a_setting_counts_as_a_setting(finished: Project) -> None:
+    path = finished.root / "art/config.py"
+    path.write_text(path.read_text().replace("rank: int = Field(8,", "rank: int = Field(6,"))
+    jobs = finished.planned(*SMOKE)
+    assert len(jobs["train"]) == 3 and all("/lora/" in path for path in jobs["train"])
+
+
+@pytest.mark.parametrize(
+    ("edited", "repeated", "left"),
+    [
+        ("art/train.py", {"train", "evaluate", "measure"}, {"arithmetic", "seed_picture"}),
+        ("art/evaluate.py", {"evaluate", "measure", "typeset"}, {"train"}),
+        (
+            "analysis/figures/accuracy.py",
+            {"figure_accuracy", "typeset"},
+            {"train", "evaluate", "measure", "figure_cost"},
+        ),
+        ("paper/paper.typ", {"typeset"}, {"train", "evaluate", "measure", "tables"}),
+        ("README.md", set(), {"train"}),
+    ],
+)
+def test_edited_source_repeats_what_depends_on_it(
+    finished: Project, edited: str, repeated: set[str], left: set[str]
+) -> None:
+    (finished.root / edited).touch()
+    newer(finished.root / edited)
+    jobs = finished.planned(*SMOKE)
+    assert repeated <= set(jobs)
+    assert not left & set(jobs)
+
+
+def test_lost_file_is_made_again(finished: Project) -> None:
+    run = finished.root / "results/smoke/runs/tiny-1m/arithmetic/art/seed0"
+    (run / "items.jsonl").unlink()
+    jobs = finished.planned(*SMOKE)
+    assert "train" not in jobs and len(jobs["evaluate"]) == 1
+
+
+def test_failure_shows_its_log_and_others_go_on(project: Project) -> None:
+    done = project.snakemake(*SMOKE, FAKE_FAILURE="generate,pretrain")
+    assert done.returncode != 0
+    assert "the message of a failure" in done.stdout
+    assert (project.root / "results/smoke/seeds/arithmetic.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("imag",), {"size": 64}, ("imag", "allowed keys", "image")),
+        (("seeds",), "two", ("seeds", "'two'", "list")),
+        (("tasks", "poetry"), {"scorer": "numeric"}, ("poetry", "allowed", "arithmetic, multiple_choice, tool_call")),
+        (("methods", "lora", "tasks"), ["chess"], ("methods.lora.tasks", "'chess'", "allowed: arithmetic")),
+        (("methods", "lora", "models"), ["huge"], ("methods.lora.models", "'huge'", "allowed: tiny-1m")),
+        (("methods", "magic"), {"kind": "magic"}, ("methods.magic", "'magic'", "'soft_prompt'")),
+        (("image", "size"), 100, ("image.size", "100", "96, 128")),
+        (("methods", "lora", "rnk"), 4, ("methods.lora", "rnk", "allowed keys", "rank")),
+        (("analysis", "baseline"), "nothing", ("analysis.baseline", "'nothing'", "no_image")),
+    ],
+)
+def test_invalid_config_stops_before_any_job(
+    project: Project, keys: tuple[str, ...], value: object, said: tuple[str, ...]
+) -> None:
+    config = section = project.config("smoke")
+    for key in keys[:-1]:
+        section = section[key]
+    section[keys[-1]] = value
+    done = project.snakemake("--configfile", project.write_config("broken", config))
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert all(word in done.stdout for word in (*said, "config/broken.yaml")), done.stdout
+    assert not (project.root / "results").exists()
+
+
+def test_a_new_task_is_a_rule_file_and_an_entry(project: Project) -> None:
+    rules = project.root / "workflow/rules/tasks"
+    text = (rules / "arithmetic.smk").read_text().replace("arithmetic", "riddles")
+    (rules / "riddles.smk").write_text(text)
+    config = project.config("smoke")
+    config["tasks"]["riddles"] = {"scorer": "numeric", "train": 8, "validation": 8, "test": 8}
+    path = project.write_config("more", config)
+    jobs = project.planned("--configfile", path)
+    assert jobs["riddles"] == ["results/smoke/tasks/riddles/train.jsonl"]
+    assert sum("/riddles/" in run for run in jobs["train"]) == 3
+    done = project.snakemake("results/smoke/runs/tiny-1m/riddles/art/seed0/evaluation.json", "--configfile", path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_new_figure_is_a_file_and_a_caption(project: Project) -> None:
+    (project.root / "analysis/figures/extra.py").touch()
+    (project.root / "workflow/report/figure_extra.rst").write_text("More.\n")
+    assert "figure_extra" in project.planned(*SMOKE)
+
+
+def test_targets(project: Project) -> None:
+    assert set(project.planned("smoke")) == {"smoke"}
+    assert set(project.planned("search")) == {"search"}
+    configs = {path.stem for path in (ROOT / "config/pretrain").glob("*.yaml")}
+    assert len(project.planned("pretrain")["reference_model"]) == len(configs)
+    jobs = project.planned("search_table", "--configfile", "config/search.yaml")
+    assert "evaluate" not in jobs and jobs["search_table"] == ["results/search/analysis/search.csv"]
+
+
+def test_search_spends_the_same_effort_on_each_trained_method() -> None:
+    methods = load_config(ROOT / "config/search.yaml").methods.values()
+    counts = {kind: sum(method.kind == kind for method in methods) for kind in ("art", "lora", "soft_prompt")}
+    assert len(set(counts.values())) == 1 and counts["art"] > 1
+
+
+def test_smoke_has_every_kind_and_task_of_the_default() -> None:
+    default, smoke = (load_config(ROOT / f"config/{name}.yaml") for name in ("default", "smoke"))
+    assert {m.kind for m in default.methods.values()} == {m.kind for m in smoke.methods.values()}
+    assert set(default.tasks) == set(smoke.tasks)
+
+
+def test_names_agree_with_the_analysis() -> None:
+    from analysis.tables import TABLES
+
+    common = (ROOT / "workflow/rules/common.smk").read_text()
+    block = re.search(r"^TABLES = \[(.*?)\]", common, re.M | re.S)
+    assert block and re.findall(r'"(\w+)"', block[1]) == list(TABLES)
+    captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
+    figures = {f"figure_{path.stem}" for path in (ROOT / "analysis/figures").glob("[!_]*.py")} - {"figure_style"}
+    assert captions == figures | {f"table_{name}" for name in TABLES} | {"paper", "workflow"}
+
+
+@pytest.mark.parametrize("name", ["slurm", "gpu"])
+def test_other_profiles_are_well_formed(project: Project, name: str) -> None:
+    arguments = ("--workflow-profile", f"profiles/{name}", *(("--executor", "local") if name == "slurm" else ()))
+    if name == "slurm":  # its own options are known only where the plugin is installed
+        path = project.root / "profiles/slurm/config.yaml"
+        path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("slurm-")))
+        arguments = (*arguments, "--cores", "1")
+    assert "train" in project.planned(*SMOKE, *arguments)
+
+
+def test_snakefile_stays_a_table_of_contents() -> None:
+    lines = (ROOT / "Snakefile").read_text().splitlines()
+    assert len(lines) <= 60
+    assert not any(word in line for line in lines for word in ("lambda", "def "))

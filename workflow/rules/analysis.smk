@@ -1,0 +1,81 @@
+# From items to data, from data to tables and figures.  Drawing reads the data (and stored pictures) only, so that
+# editing a figure trains and scores nothing.  A new file in analysis/figures is a new figure.
+
+
+rule measure:
+    input:
+        EVALUATIONS,
+        ITEMS,
+        TRAINED,
+        code=[f"analysis/{name}.py" for name in ("load", "measures", "pictures", "statistics", "steganography")],
+    output:
+        DATA_FILES,
+    log:
+        f"{RESULTS}/logs/analysis/measure.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        results=results_folder,
+        out=subpath(output[0], parent=True),
+        settings=CONFIG.analysis.model_dump_json(),
+    shell:
+        "python -m analysis measure --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
+
+
+rule tables:
+    input:
+        DATA_FILES,
+        code=["analysis/names.py", "analysis/tables.py"],
+    output:
+        [
+            report(
+                f"{PAPER}/tables/{name}.csv",
+                caption=f"../report/table_{name}.rst",
+                category="Tables",
+                labels={"table": name},
+            )
+            for name in TABLES
+        ],
+        [f"{PAPER}/tables/{name}.{end}" for name in TABLES for end in ("tex", "md")],
+    log:
+        f"{RESULTS}/logs/analysis/tables.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        results=results_folder,
+        out=subpath(output[0], parent=True),
+        settings=CONFIG.model_dump_json(exclude={"models"}),
+    shell:
+        "python -m analysis tables --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
+
+
+for name in FIGURES:
+
+    rule:
+        name:
+            f"figure_{name}"
+        input:
+            DATA_FILES,
+            code=["analysis/names.py", f"analysis/figures/{name}.py", "analysis/figures/style.py"],
+        output:
+            f"{PAPER}/figures/{name}.pdf",
+            report(
+                f"{PAPER}/figures/{name}.png",
+                caption=f"../report/figure_{name}.rst",
+                category="Figures",
+                labels={"figure": name},
+            ),
+        log:
+            f"{RESULTS}/logs/analysis/figure_{name}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            config=CONFIG_FILE,
+            name=name,
+            results=results_folder,
+            out=subpath(output[0], parent=True),
+        shell:
+            "python -m analysis figure {params.name} --config {params.config} --results {params.results} "
+            "--out {params.out} > {log} 2>&1"

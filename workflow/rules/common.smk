@@ -1,0 +1,85 @@
+# The checked configuration, the names of files, and the few functions that rules share.
+import os
+import re
+import sys
+from glob import glob
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from art.config import ConfigError, parse_config
+
+# The commands of the environment that runs Snakemake, also when it was not activated.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+
+TASK_RULES = {path.stem: str(path) for path in sorted(Path(workflow.basedir, "workflow/rules/tasks").glob("*.smk"))}
+SOURCE = ", ".join(map(str, workflow.configfiles))
+try:
+    CONFIG = parse_config(config, SOURCE)
+    for name in CONFIG.tasks:
+        if name not in TASK_RULES:
+            raise ConfigError(
+                f"{SOURCE}: tasks: unknown task {name!r}; allowed (workflow/rules/tasks): {', '.join(TASK_RULES)}"
+            )
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = CONFIG.results
+PAPER = CONFIG.paper
+CONFIG_FILE = f"{RESULTS}/config.json"
+CONFIG_JSON = CONFIG.model_dump_json()
+RUN = f"{RESULTS}/runs/{{model}}/{{task}}/{{method}}/seed{{seed}}"
+RUN_LOG = f"{RESULTS}/logs/{{model}}/{{task}}/{{method}}/seed{{seed}}"
+
+RUNS = [f"{RESULTS}/{run.folder}" for run in CONFIG.grid()]
+TRAINED = [f"{folder}/run.json" for folder in RUNS]
+ITEMS = [f"{folder}/items.jsonl" for folder in RUNS]
+EVALUATIONS = [f"{folder}/evaluation.json" for folder in RUNS]
+
+DATA = ["accuracy", "comparisons", "png", "png_steps", "learning", "cost", "distance", "versions"]
+TABLES = [
+    "accuracy",
+    "accuracy_sampled",
+    "comparisons_baseline",
+    "comparisons_reference",
+    "png",
+    "cost",
+    "hyperparameters",
+    "settings",
+    "versions",
+]
+FIGURES = [
+    path.stem for path in sorted(Path("analysis/figures").glob("*.py")) if path.stem not in ("__init__", "style")
+]
+DATA_FILES = [f"{RESULTS}/analysis/{name}.csv" for name in DATA]
+TABLE_FILES = [f"{PAPER}/tables/{name}.{end}" for name in TABLES for end in ("csv", "tex", "md")]
+FIGURE_FILES = [f"{PAPER}/figures/{name}.{end}" for name in FIGURES for end in ("pdf", "png")]
+PAPER_FILE = f"{PAPER}/paper.pdf"
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, CONFIG.models)),
+    task="|".join(map(re.escape, CONFIG.tasks)),
+    method="|".join(map(re.escape, CONFIG.methods)),
+    seed=r"\d+",
+
+
+def sources(*patterns):
+    """Source files that a result depends on: Snakemake does not see what a command imports."""
+    return sorted(path for pattern in patterns for path in glob(pattern))
+
+
+def results_folder(wildcards):
+    """The results folder of the configuration."""
+    return RESULTS
+
+
+def run_digest(wildcards):
+    """Hash of the settings that this run depends on: another value means another run."""
+    return CONFIG.run_digest(wildcards.model, wildcards.task, wildcards.method)
+
+
+def model_files(wildcards):
+    """The checkpoint of a run's model."""
+    folder = CONFIG.models[wildcards.model].path
+    return [f"{folder}/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")]

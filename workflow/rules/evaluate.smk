@@ -1,0 +1,32 @@
+# Held-out problems, answered before the artefact as it was stored.
+
+
+rule evaluate:
+    input:
+        model_files,
+        f"{RUN}/run.json",
+        artifact=f"{RUN}/artifact",
+        problems=f"{RESULTS}/tasks/{{task}}/test.jsonl",
+        code=sources(
+            "art/evaluate.py",
+            "art/images.py",
+            "art/records.py",
+            "art/methods/*.py",
+            "art/models/*.py",
+            "art/rollouts/*.py",
+            "art/scoring/*.py",
+        ),
+    output:
+        f"{RUN}/items.jsonl",
+        f"{RUN}/evaluation.json",
+    log:
+        f"{RUN_LOG}.evaluate.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        results=results_folder,
+        settings=CONFIG.evaluation.model_dump_json(),
+    shell:
+        "art evaluate --config {params.config} --model {wildcards.model} --task {wildcards.task} "
+        "--method {wildcards.method} --seed {wildcards.seed} --results {params.results} > {log} 2>&1"

@@ -1,0 +1,22 @@
+# The paper: its source reads the generated tables and figures, and holds no result itself.
+
+
+rule typeset:
+    input:
+        DATA_FILES,
+        TABLE_FILES,
+        FIGURE_FILES,
+        "paper/references.bib",
+        "analysis/paper.py",
+        source="paper/paper.typ",
+    output:
+        report(PAPER_FILE, caption="../report/paper.rst", category="Paper"),
+    log:
+        f"{RESULTS}/logs/paper.log",
+    conda:
+        "../../environment.yml"
+    params:
+        config=CONFIG_FILE,
+        settings=CONFIG.model_dump_json(exclude={"models"}),
+    shell:
+        "python -m analysis.paper --source {input.source} --config {params.config} --out {output} > {log} 2>&1"
