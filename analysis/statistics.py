@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 Array = NDArray[np.float64]
 CHUNK = 1000  # resamples whose weights are held at a time: 1000 x 1319 items x 8 bytes = 10 MB
+NORMAL = NormalDist()
 DIGITS = 12  # equal means differ in the last bits when summed in another order
 
 
@@ -83,14 +84,17 @@ def bca_interval(samples: Array, scores: Array, confidence: float) -> tuple[floa
     if np.ptp(samples) == 0:
         return estimate, estimate
     below = ((samples < estimate).mean() + (samples <= estimate).mean()) / 2
-    bias = ndtri(np.clip(below, 0.5 / len(samples), 1 - 0.5 / len(samples)))
+    bias = NORMAL.inv_cdf(float(np.clip(below, 0.5 / len(samples), 1 - 0.5 / len(samples))))
     by_item = scores.mean(axis=0)
     # Mean without item j is (n m - x_j) / (n - 1); its deviation from the mean of those is (x_j - m) / (n - 1).
     deviations = by_item - by_item.mean()
     spread = (deviations**2).sum()
     acceleration = (deviations**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
-    shifted = bias + ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))
-    low, high = np.quantile(samples, ndtr(bias + shifted / (1 - acceleration * shifted)))
+    levels = []
+    for level in ((1 - confidence) / 2, (1 + confidence) / 2):
+        shifted = bias + NORMAL.inv_cdf(level)
+        levels.append(NORMAL.cdf(bias + shifted / (1 - acceleration * shifted)))
+    low, high = np.quantile(samples, levels)
     return float(low), float(high)
 
 
@@ -177,6 +181,6 @@ def minimum_detectable_difference(items: int, discordant: float, alpha: float = 
     """
     if discordant <= 0:
         return math.nan
-    level, wanted = float(ndtri(1 - alpha / 2)), float(ndtri(power))
+    level, wanted = NORMAL.inv_cdf(1 - alpha / 2), NORMAL.inv_cdf(power)
     inner = max(0.0, items + wanted**2 - level**2)
     return math.sqrt(discordant) * (level * math.sqrt(items) + wanted * math.sqrt(inner)) / (items + wanted**2)

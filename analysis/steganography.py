@@ -12,6 +12,7 @@ import lzma
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ def _sizes(data: bytes, shape: tuple[int, ...]) -> tuple[tuple[str, int], ...]:
     return (*sizes.items(), ("best", min(sizes.values())))
 
 
-def log_power(pixels: Levels) -> NDArray[np.float64]:
+def log_power(pixels: NDArray[Any]) -> NDArray[np.float64]:
     """log10 of the spatial power spectrum, mean over channels, zero frequency in the centre.
 
     Each channel has its mean removed and is multiplied by a Hann window in both directions.

@@ -36,8 +36,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
                 axes.plot(point.accuracy, height, look.marker, color=look.colour, mfc=face, ms=4)
                 if greedy and point.method == config.analysis.baseline:
                     axes.axvline(point.accuracy, color="#4D4D4D", lw=0.8, ls="--", zorder=0)
-            if len(cell):
-                axes.set_title(f"{model}: {task} (n = {cell['n'].iloc[0]})", fontsize=8)
+            style.title(axes, model, task, cell["n"].max() if len(cell) else None)
             axes.grid(axis="y", visible=False)
             if row == len(models) - 1:
                 axes.set_xlabel("accuracy (share correct)")

@@ -39,9 +39,9 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
                 if (model, task, method) in means.index:
                     _bar(axes, place, means.loc[(model, task, method)], phases)
             axes.set_xlim(0, 1.22 * longest)
-            axes.set_title(f"{model}: {task}", fontsize=7.5)
+            style.title(axes, model, task)
         _numbers(panels[row, -1], frame[frame["model"] == model], methods, styles)
-        panels[row, -1].set_title(f"{model}: size", fontsize=7.5)
+        style.title(panels[row, -1], model, "size")
     for axes in panels[-1, :-1]:
         axes.set_xlabel("wall time (s)")
     panels[-1, -1].set_xlabel("trained numbers")
@@ -55,10 +55,9 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
         figure, [Patch(color=colour, label=name) for name, colour in zip(names, colours, strict=True)], 6
     )
     runs = int(frame.groupby(["model", "task", "method"]).size().max())
+    count = f"mean of n = {runs} runs" if runs > 1 else "n = 1 run"
     reference = styles[config.analysis.reference].label
-    figure.suptitle(
-        f"mean of n = {runs} {'runs' if runs > 1 else 'run'}; beside a bar: ratio to {reference}", fontsize=7.5
-    )
+    figure.suptitle(f"{count}; beside a bar: its ratio to {reference}", fontsize=7.5)
     return figure
 
 

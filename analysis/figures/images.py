@@ -19,7 +19,7 @@ from art.config import Config, RunKey
 from art.images import decode_png
 
 READS: tuple[str, ...] = ()
-TITLES = ("seed picture", "start (step 0)", "trained", "difference", "spectrum of difference")
+TITLES = ("seed picture", "start (step 0)", "trained", "difference", "its spectrum")
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
@@ -33,7 +33,8 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
     gaps = [_difference(config, results, run) for run in runs]
     spectra = [log_power(gap) for gap in gaps]
     low, high = np.quantile(spectra, 0.01), max(spectrum.max() for spectrum in spectra)
-    figure, panels = style.grid(len(runs), len(TITLES), style.WIDTH / len(TITLES) - 0.02)
+    figure, panels = style.grid(len(runs), len(TITLES), style.WIDTH / len(TITLES) - 0.06)
+    figure.set_layout_engine("constrained", h_pad=0.01, hspace=0.0)
     for row, (run, gap, spectrum) in enumerate(zip(runs, gaps, spectra, strict=True)):
         factor = max(1, int(127 / max(1.0, np.quantile(np.abs(gap), 0.99))))
         paths = (seed_path(results, run.task), start_path(results, run), trained_path(results, run))
@@ -50,7 +51,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
         panels[row, 3].text(
             0.5, 1.02, f"x {factor}", transform=panels[row, 3].transAxes, ha="center", va="bottom", fontsize=6.5
         )
-        panels[row, 0].set_ylabel(f"{run.task}\n{run.model}", fontsize=7.5)
+        panels[row, 0].set_ylabel(f"{style.readable(run.task)}\n{run.model}", fontsize=7.5)
     bar = figure.colorbar(shown, ax=panels[:, 4], location="right", aspect=30 * len(runs) / 3, pad=0.03)
     bar.set_label("log10 power (levels squared)")
     bar.outline.set_visible(False)

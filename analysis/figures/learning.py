@@ -36,7 +36,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
             if quantity == "validation_accuracy":
                 _baseline(axes, frame, model, task, config.analysis.baseline)
             if row == 0:
-                axes.set_title(task)
+                axes.set_title(style.readable(task))
             if column == 0:
                 axes.set_ylabel(f"{model}\n{QUANTITIES[quantity]}", fontsize=7.5)
             if row == 2 * len(models) - 1:

@@ -27,15 +27,16 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
     looks = dict(zip(config.models, style.MODEL_STYLES, strict=False))
     _over_steps(panels[0, 0], steps[steps["method"] == steps["method"].iloc[0]], sizes, colours, looks)
     _against_gain(panels[0, 1], sizes, colours, looks)
-    handles = [Line2D([], [], color=colours[name], lw=4, label=name) for name in colours]
+    handles = [Line2D([], [], color=colours[name], lw=4, label=style.readable(name)) for name in colours]
     handles += [
         Line2D([], [], color="#4D4D4D", marker=marker, ls=line, ms=4, label=name)
         for name, (_, marker, line) in looks.items()
     ]
     handles.append(Line2D([], [], color="#4D4D4D", marker="o", mfc="white", ls="", ms=4, label="random image"))
     style.legend_below(figure, handles, 6)
-    n = frames["accuracy"].groupby("task")["n"].first()
-    figure.suptitle("accuracy: greedy, n = " + ", ".join(f"{n[task]} ({task})" for task in config.tasks), fontsize=7.5)
+    counts = frames["accuracy"].groupby("task")["n"].first()
+    n = ", ".join(f"{counts[task]} ({style.readable(task)})" for task in config.tasks if task in counts)
+    figure.suptitle(f"accuracy: greedy, n = {n}", fontsize=7.5)
     return figure
 
 
@@ -67,8 +68,6 @@ def _against_gain(
             point.growth, 100 * point.gain, looks[point.model][1], color=colours[point.task], mfc=face, ms=5, mew=0.9
         )
     axes.axhline(0, color="#4D4D4D", lw=0.8, zorder=0)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
+    axes.set_xlim(left=0)
     axes.set_xlabel("PNG size / size at the start")
     axes.set_ylabel("accuracy gain over baseline (points)")

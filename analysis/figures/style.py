@@ -33,7 +33,7 @@ KIND_STYLE = {
 MODEL_STYLES = [("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", ":"), ("#CC79A7", "D", "-.")]
 TASK_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D"]
 PHASE_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C6D46", "#999999"]
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -86,6 +86,17 @@ def message(text: str) -> Figure:
     figure = Figure(figsize=(WIDTH, 1.0), layout="constrained")
     figure.text(0.5, 0.5, text, ha="center", va="center")
     return figure
+
+
+def title(axes: Axes, model: str, task: str, n: int | None = None) -> None:
+    """Name a panel in two lines, since names of models are long."""
+    count = f" (n = {n})" if n is not None else ""
+    axes.set_title(f"{model}\n{readable(task)}{count}", fontsize=7.5, linespacing=1.1)
+
+
+def readable(task: str) -> str:
+    """A task's name for a title."""
+    return task.replace("_", " ")
 
 
 def whole_steps(axes: Axes) -> None:

@@ -42,7 +42,8 @@ def mapping(**changes: Any) -> dict[str, Any]:
 def write_results(root: Path, data: dict[str, Any], items: int = 60) -> tuple[Config, Path]:
     """Write config.json, seed pictures and every run's files below ``root``."""
     config = parse_config(data, "fake")
-    write_json(root / "config.json", config.model_dump(mode="json"))
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "config.json").write_text(config.model_dump_json())  # in the order given
     for number, task in enumerate(config.tasks):
         _save(_picture(config.image.size, number), root / "seeds" / f"{task}.png")
     for run in config.grid():

@@ -1,0 +1,184 @@
+"""Hand-computed values, peers' values (scipy, statsmodels), and coverage on known distributions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import bootstrap, kstest
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from analysis import statistics
+
+
+def distribution(scores: np.ndarray, seed: int = 0, resamples: int = 4000) -> np.ndarray:
+    return statistics.resample_means({"m": scores}, np.random.default_rng(seed), resamples)["m"]
+
+
+def binary(seed: int, seeds: int, items: int, chance: float) -> np.ndarray:
+    return (np.random.default_rng(seed).random((seeds, items)) < chance).astype(float)
+
+
+def test_resamples_have_the_mean_and_spread_of_the_scores() -> None:
+    scores = binary(0, 1, 200, 0.7)
+    samples = distribution(scores, resamples=20_000)
+    assert samples.mean() == pytest.approx(scores.mean(), abs=0.002)
+    assert samples.std() == pytest.approx(scores.std() / math.sqrt(200), rel=0.03)
+
+
+def test_seeds_are_resampled_too() -> None:
+    """Scores that depend on the seed alone: the spread is that of the mean of S seeds drawn with replacement."""
+    scores = np.repeat([[0.0], [0.5], [1.0]], 50, axis=1)
+    assert distribution(scores, resamples=20_000).std() == pytest.approx(np.std([0, 0.5, 1]) / math.sqrt(3), rel=0.03)
+
+
+def test_items_are_drawn_jointly_for_all_methods() -> None:
+    scores = binary(1, 1, 80, 0.5)
+    both = statistics.resample_means({"a": scores, "b": scores}, np.random.default_rng(3), 2500)
+    assert np.array_equal(both["a"], both["b"])
+
+
+def test_resampling_is_seeded_and_a_further_method_changes_nothing() -> None:
+    a, b = binary(1, 3, 40, 0.5), binary(2, 2, 40, 0.6)
+    first = statistics.resample_means({"a": a}, np.random.default_rng(5), 1500)["a"]
+    again = statistics.resample_means({"a": a, "b": b}, np.random.default_rng(5), 1500)["a"]
+    assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("scores", [{"a": np.ones((1, 3)), "b": np.ones((1, 4))}, {"a": np.ones(3)}])
+def test_scores_of_other_shapes_are_refused(scores: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="same items"):
+        statistics.resample_means(scores, np.random.default_rng(0), 100)
+
+
+def test_intervals_agree_with_scipy_for_one_seed() -> None:
+    scores = binary(4, 1, 120, 0.85)
+    samples = distribution(scores, resamples=20_000)
+    for method, ours in (
+        ("percentile", statistics.percentile_interval(samples, 0.95)),
+        ("BCa", statistics.bca_interval(samples, scores, 0.95)),
+    ):
+        theirs = bootstrap(
+            (scores[0],), np.mean, n_resamples=20_000, method=method, rng=np.random.default_rng(1), batch=2000
+        ).confidence_interval
+        assert ours == pytest.approx((theirs.low, theirs.high), abs=0.0095)  # just over one item of 120
+
+
+def test_interval_of_equal_scores_has_no_width() -> None:
+    scores = np.ones((2, 10))
+    samples = distribution(scores)
+    assert statistics.percentile_interval(samples, 0.95) == (1, 1)
+    assert statistics.bca_interval(samples, scores, 0.95) == (1, 1)
+
+
+@pytest.mark.parametrize("chance", [0.5, 0.85])
+def test_intervals_cover_a_binomial_share(chance: float) -> None:
+    trials, covered = 300, {"percentile": 0, "bca": 0}
+    for trial in range(trials):
+        scores = binary(trial, 1, 100, chance)
+        samples = distribution(scores, trial, 600)
+        low, high = statistics.percentile_interval(samples, 0.95)
+        covered["percentile"] += low <= chance <= high
+        low, high = statistics.bca_interval(samples, scores, 0.95)
+        covered["bca"] += low <= chance <= high
+    assert all(0.90 <= count / trials <= 0.985 for count in covered.values()), covered
+
+
+def test_intervals_cover_items_and_seeds() -> None:
+    """Item and seed effects, ten seeds: an interval over items alone would cover far less."""
+    trials, covered, items_only = 200, 0, 0
+    for trial in range(trials):
+        rng = np.random.default_rng(trial)
+        chances = 0.5 + rng.uniform(-0.2, 0.2, 100) + rng.normal(0, 0.12, (10, 1))
+        scores = (rng.random((10, 100)) < chances).astype(float)
+        low, high = statistics.percentile_interval(distribution(scores, trial, 500), 0.95)
+        covered += low <= 0.5 <= high
+        low, high = statistics.percentile_interval(distribution(scores.mean(axis=0)[None], trial, 500), 0.95)
+        items_only += low <= 0.5 <= high
+    assert 0.88 <= covered / trials <= 0.99
+    assert items_only < covered
+
+
+def test_bootstrap_p_by_hand() -> None:
+    assert statistics.bootstrap_p(np.array([1.0] * 95 + [-1.0] * 4)) == pytest.approx(2 * 5 / 100)
+    assert statistics.bootstrap_p(np.zeros(9)) == 1
+
+
+def test_paired_p_values_are_uniform_without_a_difference() -> None:
+    boots, exacts = [], []
+    for trial in range(250):
+        a, b = binary(2 * trial, 1, 150, 0.5), binary(2 * trial + 1, 1, 150, 0.5)
+        means = statistics.resample_means({"a": a, "b": b}, np.random.default_rng(trial), 500)
+        boots.append(statistics.bootstrap_p(means["a"] - means["b"]))
+        exacts.append(statistics.paired_exact_p((a - b)[0], 1))
+    assert kstest(boots, "uniform").statistic < 0.12
+    assert np.mean(np.array(boots) < 0.05) < 0.09
+    assert np.mean(np.array(exacts) < 0.05) < 0.07  # exact: at most .05, but for chance
+
+
+def test_exact_p_stays_valid_when_one_side_has_more_seeds() -> None:
+    """Same chance of success on both sides, three draws against one: a majority vote or sign test would reject."""
+    rejected = 0
+    for trial in range(300):
+        one, three = binary(2 * trial, 1, 200, 0.3), binary(2 * trial + 1, 3, 200, 0.3)
+        rejected += statistics.paired_exact_p(three.mean(axis=0) - one.mean(axis=0), 3) < 0.05
+    assert rejected / 300 < 0.08
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 20))
+def test_one_seed_gives_mcnemars_exact_test(only_a: int, only_b: int, ties: int) -> None:
+    difference = np.array([1.0] * only_a + [-1.0] * only_b + [0.0] * (ties + 1))
+    expected = mcnemar([[ties, only_a], [only_b, 1]], exact=True).pvalue if only_a + only_b else 1.0
+    assert statistics.paired_exact_p(difference, 1) == pytest.approx(expected, rel=1e-9)
+
+
+def test_exact_p_of_several_seeds_by_enumeration() -> None:
+    steps = np.array([3, 2, -1, 1, 0, 2, -3, 3])
+    signs = np.array(np.meshgrid(*[[-1, 1]] * len(steps))).reshape(len(steps), -1)
+    expected = (np.abs(steps @ signs) >= abs(steps.sum())).mean()
+    assert statistics.paired_exact_p(steps / 3, 3) == pytest.approx(expected)
+
+
+def test_exact_p_refuses_a_wrong_denominator() -> None:
+    with pytest.raises(ValueError, match="1/2"):
+        statistics.paired_exact_p(np.array([1 / 3]), 2)
+
+
+def test_discordance_by_hand() -> None:
+    method, baseline = np.array([[1.0, 1, 0, 0], [1, 0, 0, 0]]), np.array([[0.0, 1, 1, 0]])
+    assert statistics.discordance(method, baseline) == (1.0, 1.5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
+    assert statistics.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+
+
+def test_holm_by_hand() -> None:
+    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert len(statistics.holm([])) == 0
+
+
+def test_minimum_detectable_difference_solves_connors_formula() -> None:
+    n, psi = 300, 0.3
+    found = statistics.minimum_detectable_difference(n, psi)
+    needed = (1.959964 * math.sqrt(psi) + 0.841621 * math.sqrt(psi - found**2)) ** 2 / found**2
+    assert needed == pytest.approx(n, rel=1e-5)
+    assert math.isnan(statistics.minimum_detectable_difference(n, 0.0))
+
+
+def test_minimum_detectable_difference_has_the_promised_power() -> None:
+    n, psi = 300, 0.3
+    difference = statistics.minimum_detectable_difference(n, psi)
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(n, [(psi + difference) / 2, (psi - difference) / 2, 1 - psi], size=400)
+    p_values = [
+        statistics.paired_exact_p(np.array([1.0] * more + [-1.0] * less + [0.0]), 1) for more, less, _ in counts
+    ]
+    assert 0.70 <= np.mean(np.array(p_values) < 0.05) <= 0.86  # the exact test is a little conservative
