@@ -1,7 +1,7 @@
-"""The tidy CSV files on pictures: sizes, growth over training, distance to the picture that training began from.
+"""The tidy CSV files on pictures: sizes, growth over training, distance to the seed picture.
 
-A run's beginning is its snapshot of step 0: the seed picture at the configured contrast, or the grey picture.
-Growth of a trained picture is taken over that one; growth of a control picture over the task's seed picture as drawn.
+A run's beginning is its snapshot of step 0: the task's seed picture, or the grey one where the config says so.
+Growth of a trained picture is taken over that one; growth of a control picture over the seed picture.
 """
 
 from __future__ import annotations
@@ -115,14 +115,14 @@ def png_steps(config: Config, results: Path) -> pd.DataFrame:
 
 
 def distances(config: Config, results: Path, scores: Scores) -> pd.DataFrame:
-    """How far each trained picture lies from its beginning, bound and measured, and what it scores (greedy).
+    """How far each trained picture lies from the task's seed picture, bound and measured, and what it scores (greedy).
 
     The interval is a bootstrap over the items of the one run.
     """
     settings, rows = config.analysis, []
     for run in art_runs(config):
-        trained, start = (decode_png(find(results, run), config.image.size) for find in (trained_path, start_path))
-        measured = distance(trained, start)
+        pair = (trained_path(results, run), seed_path(results, run.task))
+        measured = distance(*(decode_png(path, config.image.size) for path in pair))
         matrix = _greedy(scores, run)
         rng = cell_rng(settings.seed, *_key(run))
         samples = statistics.resample_means({run.method: matrix}, rng, settings.resamples)[run.method]

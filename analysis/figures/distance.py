@@ -1,4 +1,4 @@
-"""Accuracy against the distance of the trained picture to the one that training began from."""
+"""Accuracy against the distance of the trained picture to the seed picture."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
                 axes.axhline(line.accuracy, color="#4D4D4D", lw=0.8, ls="--")
             style.title(axes, model, task, greedy.loc[here, "n"].max())
             if row == len(models) - 1:
-                axes.set_xlabel("distance to the start (levels)")
+                axes.set_xlabel("distance to seed (levels)")
             if column == 0:
                 axes.set_ylabel("accuracy (greedy)")
     panels[0, 0].set_xlim(0, 1.06 * max(1, frame[["measured_max", "max_distance"]].max().max()))

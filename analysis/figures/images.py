@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from analysis.figures import style
 from analysis.load import art_runs
-from analysis.pictures import seed_path, start_path, trained_path
+from analysis.pictures import start_path, trained_path
 from analysis.steganography import log_power
 from art.config import Config, RunKey
 from art.images import decode_png
 
 READS: tuple[str, ...] = ()
-TITLES = ("seed picture", "start (step 0)", "trained", "difference", "its spectrum")
+TITLES = ("trained", "difference", "spectrum of difference")
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
@@ -33,29 +33,29 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
     gaps = [_difference(config, results, run) for run in runs]
     spectra = [log_power(gap) for gap in gaps]
     low, high = np.quantile(spectra, 0.01), max(spectrum.max() for spectrum in spectra)
-    figure, panels = style.grid(len(runs), len(TITLES), style.WIDTH / len(TITLES) - 0.06)
+    figure, panels = style.grid(len(runs), 4, 1.28)
     figure.set_layout_engine("constrained", h_pad=0.01, hspace=0.0)
     for row, (run, gap, spectrum) in enumerate(zip(runs, gaps, spectra, strict=True)):
         factor = max(1, int(127 / max(1.0, np.quantile(np.abs(gap), 0.99))))
-        paths = (seed_path(results, run.task), start_path(results, run), trained_path(results, run))
+        paths = (start_path(results, run), trained_path(results, run))
         pictures = [decode_png(path, config.image.size) for path in paths]
         pictures.append(np.clip(128 + factor * gap, 0, 255).astype(np.uint8))
         for column, picture in enumerate(pictures):
             _bare(panels[row, column]).imshow(picture)
-        shown = _bare(panels[row, 4]).imshow(
+        shown = _bare(panels[row, 3]).imshow(
             spectrum, cmap="viridis", vmin=low, vmax=high, extent=(-0.5, 0.5, -0.5, 0.5)
         )
         if row == 0:
-            for column, title in enumerate(TITLES):
-                panels[0, column].set_title(title, fontsize=7.5, pad=12 if column == 3 else 6)
-        panels[row, 3].text(
-            0.5, 1.02, f"x {factor}", transform=panels[row, 3].transAxes, ha="center", va="bottom", fontsize=6.5
+            for column, title in enumerate((_start_title(config, run), *TITLES)):
+                panels[0, column].set_title(title, fontsize=7.5, pad=12 if column == 2 else 6)
+        panels[row, 2].text(
+            0.5, 1.02, f"x {factor}", transform=panels[row, 2].transAxes, ha="center", va="bottom", fontsize=6.5
         )
         panels[row, 0].set_ylabel(f"{style.readable(run.task)}\n{run.model}", fontsize=7.5)
-    bar = figure.colorbar(shown, ax=panels[:, 4], location="right", aspect=30 * len(runs) / 3, pad=0.03)
+    bar = figure.colorbar(shown, ax=panels[:, 3], location="right", aspect=30 * len(runs) / 3, pad=0.03)
     bar.set_label("log10 power (levels squared)")
     bar.outline.set_visible(False)
-    last = panels[-1, 4]
+    last = panels[-1, 3]
     last.set_xticks([-0.5, 0, 0.5], ["-.5", "0", ".5"])
     last.set_xlabel("cycles / pixel", fontsize=7)
     return figure
@@ -66,6 +66,10 @@ def _shown(config: Config) -> list[RunKey]:
     for run in art_runs(config):
         first.setdefault((run.task, run.model), run)
     return [first[task, model] for task in config.tasks for model in config.models if (task, model) in first]
+
+
+def _start_title(config: Config, run: RunKey) -> str:
+    return "seed picture" if getattr(config.methods[run.method], "start", "picture") == "picture" else "start (grey)"
 
 
 def _difference(config: Config, results: Path, run: RunKey) -> NDArray[np.int64]:

@@ -107,6 +107,7 @@ def whole_steps(axes: Axes) -> None:
 def legend_below(figure: Figure, handles: list[Any], columns: int) -> None:
     """One legend for all panels, under them."""
     labels = [handle.get_label() for handle in handles]
+    columns = columns if figure.get_figwidth() >= WIDTH else 2
     figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(handles)), columnspacing=1.2)
 
 

@@ -45,7 +45,7 @@ def write_results(root: Path, data: dict[str, Any], items: int = 60) -> tuple[Co
     root.mkdir(parents=True, exist_ok=True)
     (root / "config.json").write_text(config.model_dump_json())  # in the order given
     for number, task in enumerate(config.tasks):
-        _save(_picture(config.image.size, number), root / "seeds" / f"{task}.png")
+        _save(_seed_picture(config.image.size, number), root / "seeds" / f"{task}.png")
     for run in config.grid():
         _write_run(root, config, run, items)
     return config, root
@@ -123,7 +123,7 @@ def _write_pictures(
         _save(noise.astype(np.uint8), folder / "artifact" / "image.png")
     if section.kind != "art":
         return
-    start = 128 + 0.5 * (_picture(size, task_number) - 128.0)
+    start = _seed_picture(size, task_number).astype(float)
     bound = section.max_distance or 60
     change = rng.normal(size=start.shape)
     for step in range(0, steps + 1, config.training.snapshot_every):
@@ -133,12 +133,12 @@ def _write_pictures(
     _save(pixels, folder / "artifact" / "image.png")
 
 
-def _picture(size: int, number: int) -> np.ndarray:
+def _seed_picture(size: int, number: int) -> np.ndarray:
     y, x = np.mgrid[:size, :size]
     pixels = np.full((size, size, 3), 230, np.uint8)
     pixels[(x - size / 2) ** 2 + (y - size / 2) ** 2 < (size / 3) ** 2] = (40 + 60 * number, 90, 200 - 50 * number)
     pixels[size // 4 : size // 3, size // 5 : 4 * size // 5] = (250, 200, 20)
-    return pixels
+    return (128 + 0.5 * (pixels - 128.0)).astype(np.uint8)
 
 
 def _save(pixels: np.ndarray, path: Path) -> None:
