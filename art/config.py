@@ -50,6 +50,9 @@ class ImageSection(Section):
     """The picture that stands before the question."""
 
     size: int = Field(128, ge=32, description="side in pixels; the paper: 256")
+    contrast: float = Field(
+        0.5, gt=0.0, le=1.0, description="contrast of the seed picture about mid-grey; sigmoid saturates at 1 (ours)"
+    )
 
 
 class ControlMethod(Section):
@@ -89,7 +92,6 @@ class ArtMethod(TrainedMethod):
         description="free pixels, or coordinates in the row space of the vision tower's patch embedding (ours)",
     )
     start: Literal["picture", "grey"] = Field("picture", description="the task's seed picture, or grey 128 +- 6")
-    contrast: float = Field(0.5, gt=0.0, le=1.0, description="contrast of the seed picture about mid-grey (ours)")
     max_distance: int | None = Field(
         None, ge=1, le=255, description="bound on |level - seed level| for every pixel and channel; null: none"
     )
@@ -194,8 +196,10 @@ class Config(Section):
         if self.image.size % 32:
             low = self.image.size // 32 * 32
             raise ValueError(
-                f"image.size: {self.image.size} is not a multiple of 32 (patch 16 x merge 2); nearest: {low}, {low + 32}"
+                f"image.size: {self.image.size} is not a multiple of 32 (patch 16, merge 2); nearest: {low}, {low + 32}"
             )
+        if self.objective.kl_weight and self.objective.kind != "grpo":
+            raise ValueError(f"objective.kl_weight: {self.objective.kl_weight} needs objective.kind grpo; otherwise 0")
         if self.training.prompts % self.training.minibatches:
             raise ValueError(
                 f"training.minibatches: {self.training.minibatches} does not divide training.prompts "

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError
 from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase, Qwen3_5ForConditionalGeneration
 
-from art.config import Section
+from art.config import ConfigError, Section
 from art.models.reference import ReferenceShape, build_model, save_checkpoint, train_tokenizer
 from art.models.vision import patchify
 from art.synthetic.corpus import Document, documents
@@ -58,9 +58,9 @@ class Batch:
     images: Tensor | None  # (pictures, 3, size, size) in [0, 1]
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, document: Document, prompt_weight: float, visual_tokens: int) -> tuple[
-    list[int], list[float]
-]:
+def encode(
+    tokenizer: PreTrainedTokenizerBase, document: Document, prompt_weight: float, visual_tokens: int
+) -> tuple[list[int], list[float]]:
     """Token ids and weights of one document, the image placeholder expanded."""
     content = [{"type": "text", "text": document.question}]
     if document.pixels is not None:
@@ -137,7 +137,9 @@ def rate(step: int, config: PretrainConfig) -> float:
 
 
 @torch.no_grad()
-def ceilings(model: Qwen3_5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, count: int) -> dict[str, float]:
+def ceilings(
+    model: Qwen3_5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, count: int
+) -> dict[str, float]:
     """Share of validation problems that the careful cue makes the model solve, a task.
 
     The careful text follows from the problem, so greedy decoding reproduces it if and only if every token of it is
@@ -149,7 +151,9 @@ def ceilings(model: Qwen3_5ForConditionalGeneration, tokenizer: PreTrainedTokeni
         rows = []
         for _ in range(count):
             drawn = generator.draw(rng, "validation")
-            document = Document(f"{CUES['careful'][0]}\n{drawn.question}", drawn.completions["careful"], None, drawn.tools)
+            document = Document(
+                f"{CUES['careful'][0]}\n{drawn.question}", drawn.completions["careful"], None, drawn.tools
+            )
             rows.append(encode(tokenizer, document, 0.0, 0))
         batch = collate(rows, [], tokenizer.pad_token_id)
         right = forward(model, batch).argmax(-1) == batch.ids[:, 1:]
@@ -178,7 +182,9 @@ def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> lis
         for group, learning_rate in zip(groups, base, strict=True):
             group.param_groups[0]["lr"] = learning_rate * rate(step, config)
         weights = batch.weights[:, 1:]
-        each = functional.cross_entropy(forward(model, batch).flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none")
+        each = functional.cross_entropy(
+            forward(model, batch).flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none"
+        )
         loss = (each * weights.flatten()).sum() / weights.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -200,3 +206,17 @@ def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> lis
     model.eval()
     save_checkpoint(out, model, tokenizer, config.shape)
     return log
+
+
+def load_recipe(path: Path) -> PretrainConfig:
+    """Read a recipe.
+
+    Raises:
+        ConfigError: the file is missing or does not validate.
+    """
+    try:
+        return PretrainConfig.model_validate(yaml.safe_load(path.read_text()))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValidationError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {error}") from None

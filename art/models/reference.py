@@ -79,7 +79,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Qwen3_5Tokenizer:
     return made
 
 
-def build_model(shape: ReferenceShape, tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen3_5ForConditionalGeneration:
+def build_model(
+    shape: ReferenceShape, tokenizer: PreTrainedTokenizerBase, seed: int
+) -> Qwen3_5ForConditionalGeneration:
     """A freshly initialised model in float32."""
     ids = dict(zip(SPECIAL_TOKENS, tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS)), strict=True))
     rotary = shape.head_dim // 8  # a quarter of the head rotates, in pairs
@@ -148,8 +150,9 @@ def build_image_processor(shape: ReferenceShape) -> Qwen2VLImageProcessorPil:
     )
 
 
-def save_checkpoint(folder: Path, model: Qwen3_5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase,
-                    shape: ReferenceShape) -> None:
+def save_checkpoint(
+    folder: Path, model: Qwen3_5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, shape: ReferenceShape
+) -> None:
     """Write a checkpoint folder (bfloat16 safetensors) that the Auto classes load like any other."""
     copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -94,12 +94,7 @@ def _skill(rng: random.Random) -> Document:
 
 VALUES: tuple[str, ...] = tuple(
     sorted(
-        {
-            str(value)
-            for arguments, _ in tool_call.TOOLS.values()
-            for values in arguments.values()
-            for value in values
-        }
+        {str(value) for arguments, _ in tool_call.TOOLS.values() for values in arguments.values() for value in values}
     )
 )
 VOCABULARY: tuple[str, ...] = tuple(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections import Counter
 from types import ModuleType
+from typing import Any
 
 from art.records import Problem
 from art.synthetic import arithmetic, multiple_choice, tool_call
@@ -31,3 +34,16 @@ def problems(task: str, split: Split, count: int, seed: int) -> list[Problem]:
         if len(found) == count:
             return list(found.values())
     raise ValueError(f"task {task}: {split} holds only {len(found)} distinct problems, {count} were asked for")
+
+
+def report(splits: dict[str, list[Problem]]) -> dict[str, Any]:
+    """Sizes of the splits, their topics, and how many problems any two share (by content hash; must be 0)."""
+    names = list(splits)
+    return {
+        "problems": {name: len(made) for name, made in splits.items()},
+        "topics": {name: dict(sorted(Counter(p.topic for p in made).items())) for name, made in splits.items()},
+        "shared": {
+            f"{a}/{b}": len({p.id for p in splits[a]} & {p.id for p in splits[b]})
+            for a, b in itertools.combinations(names, 2)
+        },
+    }

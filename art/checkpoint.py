@@ -1,0 +1,69 @@
+"""Training state in one safetensors file, so that a killed run resumes to the same bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from art.records import StepRecord, atomic_path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run had come."""
+
+    step: int
+    log: list[StepRecord]
+    seconds: dict[str, float]
+
+
+def save_progress(
+    path: Path, digest: str, progress: Progress, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer
+) -> None:
+    """Write parameters, optimiser state and the log, atomically."""
+    tensors: dict[str, Tensor] = {f"parameter/{name}": value.detach() for name, value in parameters.items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        for name, value in state.items():
+            tensors[f"optimiser/{index}/{name}"] = torch.as_tensor(value)
+    metadata = {
+        "digest": digest,
+        "step": str(progress.step),
+        "log": json.dumps([record.model_dump(exclude_none=True) for record in progress.log]),
+        "seconds": json.dumps(progress.seconds),
+    }
+    with atomic_path(path) as partial:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
+
+
+def load_progress(
+    path: Path, digest: str, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer
+) -> Progress | None:
+    """Restore a run in place; None when there is nothing to resume or the settings have changed since."""
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata = stream.metadata() or {}
+            if metadata.get("digest") != digest:
+                return None
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError):
+        return None
+    with torch.no_grad():
+        for name, value in parameters.items():
+            value.copy_(tensors[f"parameter/{name}"])
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser/"):
+            _, index, field = name.split("/")
+            state.setdefault(int(index), {})[field] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return Progress(
+        step=int(metadata["step"]),
+        log=[StepRecord.model_validate(record) for record in json.loads(metadata["log"])],
+        seconds=json.loads(metadata["seconds"]),
+    )

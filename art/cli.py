@@ -1,0 +1,119 @@
+"""The commands: argument handling only.  Each step of the DAG is one of them; heavy imports wait until needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from art.config import Config, ConfigError, RunKey, TaskSection, TrainedMethod, load_config, parse_config
+from art.records import RecordError, atomic_path, write_json, write_records
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+ConfigPath = Annotated[Path, typer.Option("--config", help="configuration, YAML or JSON")]
+OutPath = Annotated[Path, typer.Option("--out", help="what to write")]
+Results = Annotated[Path, typer.Option("--results", help="results folder")]
+Model = Annotated[str, typer.Option("--model", help="a key of models in the configuration")]
+Task = Annotated[str, typer.Option("--task", help="a key of tasks")]
+Method = Annotated[str, typer.Option("--method", help="a key of methods")]
+Seed = Annotated[int, typer.Option("--seed", help="seed, or number of the draw")]
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn the errors that name their own cause into one message on stderr and exit status 1."""
+    try:
+        yield
+    except (ValueError, OSError, ArithmeticError, RuntimeError) as error:
+        named = (ConfigError, RecordError, ValueError, OSError)
+        if not isinstance(error, named) and type(error).__module__.split(".")[0] != "art":
+            raise
+        print(f"art: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def config(json_text: Annotated[str, typer.Option("--json", help="the mapping as JSON")], out: OutPath) -> None:
+    """Validate a configuration and write it with every default resolved."""
+    with clear_errors():
+        resolved = parse_config(json.loads(json_text), "--json")
+        with atomic_path(out) as partial:  # in the order given, which figures and tables follow
+            partial.write_text(resolved.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+@app.command()
+def generate(task: str, config: ConfigPath, out: OutPath) -> None:
+    """Write the problem files of a procedural task."""
+    from art.synthetic.tasks import GENERATORS, problems, report
+
+    with clear_errors():
+        section = _task(load_config(config), task)
+        if task not in GENERATORS:
+            raise ConfigError(f"task {task!r}: no generator of this name; allowed: {', '.join(GENERATORS)}")
+        splits = {
+            split: problems(task, split, getattr(section, split), section.seed)
+            for split in ("train", "validation", "test")
+        }
+        for split, made in splits.items():
+            write_records(out / f"{split}.jsonl", made)
+        write_json(out / "report.json", report(splits))
+
+
+@app.command()
+def draw(task: str, config: ConfigPath, out: OutPath) -> None:
+    """Draw a task's seed picture."""
+    from art.images import encode_png, reduce_contrast
+    from art.pictures import draw as draw_picture
+
+    with clear_errors():
+        settings = load_config(config)
+        _task(settings, task)
+        encode_png(reduce_contrast(draw_picture(task, settings.image.size), settings.image.contrast), out)
+
+
+@app.command()
+def train(config: ConfigPath, model: Model, task: Task, method: Method, results: Results, seed: Seed = 0) -> None:
+    """Make one run's artefact: train it, or draw it for a control."""
+    with clear_errors():
+        settings = load_config(config)
+        key = RunKey(model=model, task=task, method=method, seed=seed)
+        if isinstance(settings.methods.get(method), TrainedMethod):
+            from art.train import train as run
+        else:
+            from art.methods.controls import make_control as run
+        run(settings, key, results)
+
+
+@app.command()
+def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, results: Results, seed: Seed = 0) -> None:
+    """Score one run's artefact on the task's test problems."""
+    with clear_errors():
+        from art.evaluate import evaluate as run
+
+        run(load_config(config), RunKey(model=model, task=task, method=method, seed=seed), results)
+
+
+@app.command()
+def pretrain(
+    config: Annotated[Path, typer.Option("--config", help="a recipe, see config/pretrain")],
+    out: OutPath,
+    steps: Annotated[int | None, typer.Option(help="stop after so many steps (for a trial)")] = None,
+) -> None:
+    """Make a reference model from scratch."""
+    with clear_errors():
+        from art.pretrain import load_recipe
+        from art.pretrain import pretrain as run
+
+        run(load_recipe(config), out, steps)
+
+
+def _task(settings: Config, task: str) -> TaskSection:
+    if task not in settings.tasks:
+        raise ConfigError(f"task: unknown {task!r}; allowed: {', '.join(settings.tasks)}")
+    return settings.tasks[task]

@@ -1,0 +1,114 @@
+"""The one evaluation loop: held-out problems, greedy and sampled, always from the files of the artefact.
+
+An image is scored as it stands in its PNG; an adapter and a soft prompt as reloaded from safetensors.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from rich.progress import track
+
+from art.artifact import EMBEDDINGS, IMAGE, read_artifact
+from art.config import Config, RunKey, digest
+from art.images import decode_png
+from art.methods.lora import overlay_adapter
+from art.methods.soft_prompt import load_embeddings
+from art.models.policy import Policy, Prefix
+from art.pixels import levels_to_tensor
+from art.records import Item, Problem, RunRecord, read_json, write_records
+from art.rollouts.sampler import Decoding, sample
+from art.runs import Clock, Workspace
+from art.scoring import SCORERS
+
+
+def load_prefix(workspace: Workspace, policy: Policy) -> Prefix:
+    """Read a run's artefact into what stands before the question; an adapter is put over the policy's weights.
+
+    Raises:
+        RecordError, ImageError, CheckpointError: a file of the artefact is missing or damaged (named).
+    """
+    folder = workspace.artifact
+    artifact = read_artifact(folder)
+    if artifact.kind == "lora":
+        overlay_adapter(policy, folder)
+    if artifact.kind == "soft_prompt":
+        return Prefix(embeddings=load_embeddings(folder / EMBEDDINGS))
+    if artifact.image_size is not None:
+        return Prefix(image=levels_to_tensor(decode_png(folder / IMAGE, workspace.config.image.size)))
+    return Prefix(text=artifact.text)
+
+
+class Evaluator:
+    """Scores one run of the grid."""
+
+    def __init__(self, workspace: Workspace, clock: Clock) -> None:
+        self.workspace, self.clock = workspace, clock
+        self.settings = workspace.config.evaluation
+        self.scorer = SCORERS[workspace.config.tasks[workspace.key.task].scorer]
+        self.problems = workspace.problems("test")
+        torch.use_deterministic_algorithms(True)
+        self.policy = Policy(workspace.checkpoint)
+        self.prompt_tokens = 0
+        with torch.no_grad():
+            self.prefix = load_prefix(workspace, self.policy)
+
+    def run(self) -> None:
+        """Write ``items.jsonl`` and ``evaluation.json``."""
+        self.clock.start_up()
+        items = list(self.items())
+        write_records(self.workspace.folder / "items.jsonl", items)
+        trained = RunRecord.model_validate(read_json(self.workspace.folder / "run.json"))
+        self.workspace.write_record(
+            "evaluation",
+            self.clock,
+            digest=digest([trained.digest, self.settings.model_dump(mode="json")]),
+            trained_numbers=trained.trained_numbers,
+            prefix_tokens=trained.prefix_tokens,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=sum(item.tokens for item in items),
+        )
+
+    def items(self) -> Iterator[Item]:
+        """Greedy completions of all test problems, then the sampled ones."""
+        size = self.settings.batch_size
+        parts = [self.problems[start : start + size] for start in range(0, len(self.problems), size)]
+        passes = [("greedy", 0.0, 1)]
+        if self.settings.samples:
+            passes.append(("sampled", self.settings.temperature, self.settings.samples))
+        jobs = [(one, number, part) for one in passes for number, part in enumerate(parts)]
+        for (decoding, temperature, samples), number, part in track(jobs, description=self.workspace.key.folder):
+            # The seed does not name the method: all methods are sampled with the same random numbers.
+            key = f"{self.workspace.key.task}/{self.workspace.key.seed}/evaluate/{number}"
+            generator = torch.Generator().manual_seed(random.Random(key).getrandbits(62))
+            yield from self._score(part, decoding, temperature, samples, generator)
+
+    def _score(
+        self, part: list[Problem], decoding: str, temperature: float, samples: int, generator: torch.Generator
+    ) -> Iterator[Item]:
+        settings = Decoding(temperature, self.settings.max_new_tokens, self.settings.presence_penalty)
+        with self.clock.phase(decoding):
+            rollouts = sample(self.policy, part, self.prefix, samples, settings, generator)
+            texts = rollouts.texts(self.policy)
+        self.prompt_tokens += rollouts.prompt_tokens
+        for row, (text, tokens) in enumerate(zip(texts, rollouts.mask.sum(dim=1).tolist(), strict=True)):
+            problem = part[row // samples]
+            verdict = self.scorer.judge(text, problem)
+            yield Item(
+                id=problem.id,
+                decoding=decoding,
+                sample=row % samples,
+                completion=text,
+                extracted=verdict.extracted,
+                score=verdict.score,
+                tokens=tokens,
+            )
+
+
+def evaluate(config: Config, key: RunKey, results: Path) -> None:
+    """Score one run of the grid from its artefact on the task's test problems."""
+    torch.set_num_threads(1)
+    Evaluator(Workspace(config, key, results), Clock()).run()

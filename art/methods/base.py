@@ -1,0 +1,76 @@
+"""The interface of a trained method.  The training loop knows no method by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from art.artifact import Artifact
+from art.images import Levels
+from art.models.policy import Policy, Prefix
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a method may use to begin: the run's seed and the task's seed picture."""
+
+    seed: int
+    seed_picture: Levels
+    section: Any
+
+    def rng(self) -> np.random.Generator:
+        """Randomness of the initial values."""
+        return np.random.default_rng([self.seed, 0])
+
+
+class TrainedMethod(ABC):
+    """Free numbers, how they reach the model, and how they are saved."""
+
+    def __init__(self, policy: Policy, start: Start) -> None:
+        self.policy = policy
+        self.section = start.section
+
+    @abstractmethod
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The free numbers by name; also what a checkpoint stores."""
+
+    def prefix(self) -> Prefix:
+        """What stands before the question, differentiable with respect to the parameters."""
+        return Prefix()
+
+    @contextmanager
+    def untrained(self) -> Iterator[Prefix]:
+        """The model as it was before training, for the length of a block; yields its (empty) prefix."""
+        yield Prefix()
+
+    def picture(self) -> Levels | None:
+        """The picture as it would be saved now, for snapshots; None for methods without one."""
+        return None
+
+    def detail(self) -> dict[str, float]:
+        """Numbers about the present state for the training log."""
+        return {}
+
+    @abstractmethod
+    def save(self, out: Path) -> Artifact:
+        """Write the artefact folder."""
+
+    def trained_numbers(self) -> int:
+        """Count of free numbers."""
+        return sum(parameter.numel() for parameter in self.parameters().values())
+
+
+def detached(prefix: Prefix) -> Prefix:
+    """The prefix as constants, for sampling."""
+
+    def free(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.detach()
+
+    return Prefix(free(prefix.image), prefix.text, free(prefix.embeddings))

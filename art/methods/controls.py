@@ -1,0 +1,96 @@
+"""Methods without training: their artefact is drawn, not optimised.  No torch, so that they take a second."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from art.artifact import IMAGE, Artifact, artifact_folder
+from art.config import Config, RunKey
+from art.images import decode_png, encode_png, random_image
+from art.models.preprocessor import read_preprocessor
+from art.records import StepRecord, write_records
+from art.runs import Clock, Workspace
+
+
+def no_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
+    """The bare question."""
+    artifact = Artifact(kind="no_image")
+    with artifact_folder(out, artifact):
+        return artifact
+
+
+def seed_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
+    """The picture that ART starts from."""
+    return _image(config, key, "seed_image", decode_png(seed_picture, config.image.size), out)
+
+
+def random_image_control(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
+    """Uniform noise; one draw a task and seed, the same for all models."""
+    return _image(config, key, "random_image", random_image(config.image.size, _rng(key)), out)
+
+
+def random_string(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
+    """As many random text tokens as the image has visual tokens (paper, controls).
+
+    Tokens are drawn evenly from those that are one word with a space before it, because exactly these stay the same
+    tokens when their text is tokenised again (our reading; the paper does not say how its string was drawn).
+
+    Raises:
+        ValueError: the vocabulary has no such token, or the string does not keep its length.
+    """
+    folder = Path(config.models[key.model].path)
+    count = read_preprocessor(folder).tokens(config.image.size)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    words = sorted(token for token in tokenizer.get_vocab() if token[:1] == "\u0120" and token[1:].isalpha())
+    if not words:
+        raise ValueError(f"{folder / 'tokenizer.json'}: no word tokens for a random string")
+    rng = _rng(key)
+    for _ in range(1000):
+        text = tokenizer.decode([tokenizer.token_to_id(word) for word in rng.choice(words, count)]).strip()
+        if len(tokenizer.encode(" " + text, add_special_tokens=False).ids) == count:
+            # The line break behind the string is a token more.
+            artifact = Artifact(kind="random_string", text=" " + text, prefix_tokens=count + 1)
+            with artifact_folder(out, artifact):
+                return artifact
+    raise ValueError(f"{folder}: no random string of {count} tokens survives tokenising")
+
+
+def _image(config: Config, key: RunKey, kind: str, levels: np.ndarray, out: Path) -> Artifact:
+    tokens = read_preprocessor(Path(config.models[key.model].path)).tokens(config.image.size)
+    # The image's two boundary tokens are counted like its visual tokens.
+    artifact = Artifact(kind=kind, image_size=config.image.size, prefix_tokens=tokens + 2)
+    with artifact_folder(out, artifact) as folder:
+        encode_png(levels, folder / IMAGE)
+    return artifact
+
+
+def _rng(key: RunKey) -> np.random.Generator:
+    return np.random.default_rng([zlib.crc32(f"{key.method}/{key.task}".encode()), key.seed])
+
+
+CONTROLS: dict[str, Callable[[Config, RunKey, Path, Path], Artifact]] = {
+    "no_image": no_image,
+    "seed_image": seed_image,
+    "random_image": random_image_control,
+    "random_string": random_string,
+}
+
+
+def make_control(config: Config, key: RunKey, results: Path) -> None:
+    """Make the artefact of a control and write the run's folder, like training does for a trained method."""
+    workspace, clock = Workspace(config, key, results), Clock()
+    clock.start_up()
+    artifact = CONTROLS[workspace.section.kind](config, key, workspace.seed_picture, workspace.artifact)
+    write_records(workspace.folder / "train.jsonl", [StepRecord(step=0)])
+    workspace.write_record(
+        "run",
+        clock,
+        digest=config.run_digest(key.model, key.task, key.method),
+        trained_numbers=artifact.trained_numbers,
+        prefix_tokens=artifact.prefix_tokens,
+    )

@@ -1,0 +1,74 @@
+"""ART: the pixels of one image are the only trained numbers.
+
+pixel = sigmoid(z) with z free (the paper's parameterisation), rounded to the 8 bits of a PNG in the forward pass with
+a straight-through gradient, so the policy that is trained is the policy that is served.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from art.artifact import IMAGE, Artifact, artifact_folder
+from art.images import Levels, distance, encode_png, grey_image
+from art.methods.base import Start, TrainedMethod
+from art.models.policy import Policy, Prefix
+from art.patch_basis import PatchBasis
+from art.pixels import levels_of, levels_to_tensor, logits_of, project_to_bound, tensor_to_levels
+
+
+class Image(TrainedMethod):
+    """z = z0 + free numbers: one a pixel (``basis: pixel``) or coordinates in what the tower sees (``patch``)."""
+
+    def __init__(self, policy: Policy, start: Start) -> None:
+        super().__init__(policy, start)
+        self.seed_picture = start.seed_picture
+        size = len(self.seed_picture)
+        first = grey_image(size, start.rng()) if self.section.start == "grey" else self.seed_picture
+        self.seed_levels = levels_to_tensor(self.seed_picture)
+        self.origin = logits_of(levels_to_tensor(first))
+        self.basis: PatchBasis | None = None
+        shape: tuple[int, ...] = tuple(self.origin.shape)
+        if self.section.basis == "patch":
+            self.basis = PatchBasis.from_weight(policy.patch_embedding)
+            shape = (self.basis.patches(size, size), self.basis.rank)
+        self.free = nn.Parameter(torch.zeros(shape))
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        return {"free": self.free}
+
+    def levels(self) -> Tensor:
+        """(3, size, size) whole levels 0..255 with a gradient; never further from the seed picture than the bound."""
+        size = self.origin.shape[-1]
+        offset = self.free if self.basis is None else self.basis.offset(self.free, size, size)
+        logits = self.origin + offset
+        if self.section.max_distance is not None:
+            logits = project_to_bound(logits, self.seed_levels, self.section.max_distance)
+        return levels_of(logits)
+
+    def prefix(self) -> Prefix:
+        return Prefix(image=self.levels())
+
+    def picture(self) -> Levels:
+        return tensor_to_levels(self.levels())
+
+    def detail(self) -> dict[str, float]:
+        picture = self.picture()
+        apart = distance(picture, self.seed_picture)
+        saturated = float(((picture < 4) | (picture > 251)).mean())
+        numbers = {"distance_max": apart.maximum, "distance_mean": apart.mean, "saturated": saturated}
+        return numbers if apart.psnr is None else {**numbers, "psnr": apart.psnr}
+
+    def save(self, out: Path) -> Artifact:
+        size = self.origin.shape[-1]
+        artifact = Artifact(
+            kind="art",
+            image_size=size,
+            trained_numbers=self.trained_numbers(),
+            prefix_tokens=self.policy.preprocessor.tokens(size) + 2,
+        )
+        with artifact_folder(out, artifact) as folder:
+            encode_png(self.picture(), folder / IMAGE)
+        return artifact

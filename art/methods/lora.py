@@ -1,0 +1,51 @@
+"""LoRA through peft, on the language layers only: serving engines ignore adapters on the vision side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+from art.artifact import ADAPTER, Artifact, artifact_folder
+from art.methods.base import Start, TrainedMethod
+from art.models.policy import Policy, Prefix
+
+TARGETS = (
+    r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|linear_attn\.(in_proj_qkv|in_proj_z|out_proj)"
+    r"|mlp\.(gate|up|down)_proj)"
+)
+
+
+class Lora(TrainedMethod):
+    """Every matrix of attention, linear attention and MLP gets an adapter."""
+
+    def __init__(self, policy: Policy, start: Start) -> None:
+        super().__init__(policy, start)
+        torch.manual_seed(start.seed)
+        settings = LoraConfig(
+            r=self.section.rank, lora_alpha=self.section.alpha, lora_dropout=0.0, target_modules=TARGETS
+        )
+        self.adapted = get_peft_model(policy.model, settings)
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        return {name: value for name, value in self.adapted.named_parameters() if value.requires_grad}
+
+    @contextmanager
+    def untrained(self) -> Iterator[Prefix]:
+        with self.adapted.disable_adapter():
+            yield Prefix()
+
+    def save(self, out: Path) -> Artifact:
+        artifact = Artifact(kind="lora", trained_numbers=self.trained_numbers())
+        with artifact_folder(out, artifact) as folder:
+            self.adapted.save_pretrained(folder / ADAPTER)
+        return artifact
+
+
+def overlay_adapter(policy: Policy, folder: Path) -> None:
+    """Put a saved adapter over the policy's weights."""
+    PeftModel.from_pretrained(policy.model, folder / ADAPTER, use_safetensors=True).eval()

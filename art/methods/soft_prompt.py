@@ -1,0 +1,51 @@
+"""Soft prompt: as many free embeddings before the question as the image has visual tokens (the missing baseline)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from art.artifact import EMBEDDINGS, Artifact, artifact_folder
+from art.methods.base import Start, TrainedMethod
+from art.models.policy import Policy, Prefix
+from art.models.preprocessor import CheckpointError
+
+
+class SoftPrompt(TrainedMethod):
+    """Starts from the embeddings of random ordinary tokens (Lester et al., arXiv 2104.08691, section 3.2)."""
+
+    def __init__(self, policy: Policy, start: Start) -> None:
+        super().__init__(policy, start)
+        count = policy.preprocessor.tokens(len(start.seed_picture))
+        ordinary = (policy.forbidden == 0).nonzero().squeeze(1).numpy()
+        tokens = torch.from_numpy(start.rng().choice(ordinary, count))
+        self.embeddings = nn.Parameter(policy.token_embeddings[tokens].clone())
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        return {"embeddings": self.embeddings}
+
+    def prefix(self) -> Prefix:
+        return Prefix(embeddings=self.embeddings)
+
+    def save(self, out: Path) -> Artifact:
+        artifact = Artifact(
+            kind="soft_prompt", trained_numbers=self.trained_numbers(), prefix_tokens=len(self.embeddings)
+        )
+        with artifact_folder(out, artifact) as folder:
+            save_file({"embeddings": self.embeddings.detach().contiguous()}, folder / EMBEDDINGS)
+        return artifact
+
+
+def load_embeddings(path: Path) -> Tensor:
+    """Read a saved soft prompt, (tokens, hidden).
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        return load_file(path)["embeddings"]
+    except Exception as error:  # safetensors raises its own and the system's errors
+        raise CheckpointError(f"{path}: soft prompt cannot be read: {error}") from None

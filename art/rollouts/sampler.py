@@ -1,0 +1,94 @@
+"""The in-process rollout engine: prompts in, sampled tokens and their exact log-probabilities out.
+
+The prompt (with what stands before it) runs once and its state is shared by the group; rows that have ended are
+dropped from the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from art.models.policy import Policy, Prefix
+from art.records import Problem
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How completions are drawn; temperature 0 is greedy."""
+
+    temperature: float
+    max_new_tokens: int
+    presence_penalty: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Completions of P prompts, G each, rows in prompt order (N = P * G).
+
+    Attributes:
+        tokens: (N, T) ids, end token included where it came; 0 behind it.
+        mask: (N, T) boolean, True at sampled tokens.
+        logprobs: (N, T) log-probabilities (nats) of the sampled tokens at the sampling temperature (greedy: at 1).
+        prompt_tokens: prompt tokens processed.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    logprobs: Tensor
+    prompt_tokens: int
+
+    def texts(self, policy: Policy) -> list[str]:
+        """Decoded completions without the end token."""
+        rows = [row[kept].tolist() for row, kept in zip(self.tokens, self.mask, strict=True)]
+        return policy.tokenizer.batch_decode(rows, skip_special_tokens=True)
+
+
+@torch.no_grad()
+def sample(
+    policy: Policy,
+    problems: Sequence[Problem],
+    prefix: Prefix,
+    group: int,
+    decoding: Decoding,
+    generator: torch.Generator | None = None,
+) -> Rollouts:
+    """Draw ``group`` completions a problem.
+
+    Args:
+        generator: source of randomness; not needed for greedy decoding.
+    """
+    prompts = policy.prefill(problems, prefix)
+    state = prompts.rows(torch.arange(len(problems)).repeat_interleave(group))
+    count = len(state.hidden)
+    tokens = torch.zeros(count, decoding.max_new_tokens, dtype=torch.long)
+    mask = torch.zeros(count, decoding.max_new_tokens, dtype=torch.bool)
+    logprobs = torch.zeros(count, decoding.max_new_tokens)
+    seen = torch.zeros(count, policy.token_embeddings.shape[0]) if decoding.presence_penalty else None
+    alive = torch.arange(count)
+    temperature = decoding.temperature or 1.0
+    for step in range(decoding.max_new_tokens):
+        log_distribution = policy.log_distribution(state.hidden, temperature)
+        if seen is not None:
+            penalised = log_distribution - decoding.presence_penalty / temperature * seen[alive]
+            log_distribution = torch.log_softmax(penalised, dim=-1)
+        if decoding.temperature:
+            chosen = torch.multinomial(log_distribution.exp(), 1, generator=generator).squeeze(1)
+        else:
+            chosen = log_distribution.argmax(dim=-1)
+        tokens[alive, step] = chosen
+        mask[alive, step] = True
+        logprobs[alive, step] = log_distribution.gather(1, chosen.unsqueeze(1)).squeeze(1)
+        if seen is not None:
+            seen[alive, chosen] = 1.0
+        going = (chosen != policy.end_token).nonzero().squeeze(1)
+        if step + 1 == decoding.max_new_tokens or not len(going):
+            break
+        if len(going) < len(alive):
+            state, alive, chosen = state.rows(going), alive[going], chosen[going]
+        _, state = policy.advance(state, chosen.unsqueeze(1), torch.ones(len(alive), 1, dtype=torch.bool))
+    length = int(mask.any(dim=0).sum())
+    return Rollouts(tokens[:, :length], mask[:, :length], logprobs[:, :length], int(prompts.attention.sum()))

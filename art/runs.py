@@ -1,0 +1,123 @@
+"""A run's folder and inputs, and the record of how it was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from art.config import Config, ConfigError, RunKey
+from art.records import Problem, RunRecord, read_records, write_json
+
+PACKAGES = ("torch", "transformers", "peft", "numpy", "pillow", "safetensors", "tokenizers")
+
+
+class Clock:
+    """Wall time by phase, in seconds, since the process began."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.begin = _process_start()
+
+    def start_up(self) -> None:
+        """Close the phase that began with the process."""
+        self.seconds["start_up"] = time.time() - self.begin
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time of a block to a phase."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def total(self) -> dict[str, float]:
+        """All phases so far, and ``total``."""
+        return {**self.seconds, "total": time.time() - self.begin}
+
+
+class Workspace:
+    """Where a run reads and writes below the results folder.
+
+    Raises:
+        ConfigError: the configuration has no such model, task, method or seed.
+    """
+
+    def __init__(self, config: Config, key: RunKey, results: Path) -> None:
+        for name, known in (("model", config.models), ("task", config.tasks), ("method", config.methods)):
+            if getattr(key, name) not in known:
+                raise ConfigError(f"{name}: unknown {getattr(key, name)!r}; allowed: {', '.join(known)}")
+        self.config, self.key, self.results = config, key, results
+        self.section = config.methods[key.method]
+        self.folder = results / key.folder
+        self.artifact = self.folder / "artifact"
+        self.seed_picture = results / "seeds" / f"{key.task}.png"
+        self.checkpoint = Path(config.models[key.model].path)
+
+    def problems(self, split: str) -> list[Problem]:
+        """Read one problem file of the run's task."""
+        return read_records(self.results / "tasks" / self.key.task / f"{split}.jsonl", Problem)
+
+    def write_record(
+        self,
+        name: str,
+        clock: Clock,
+        *,
+        digest: str,
+        trained_numbers: int,
+        prefix_tokens: int,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        steps: int = 0,
+    ) -> None:
+        """Write ``run.json`` or ``evaluation.json``."""
+        record = RunRecord(
+            command=name,
+            model=self.key.model,
+            task=self.key.task,
+            method=self.key.method,
+            kind=self.section.kind,
+            seed=self.key.seed,
+            digest=digest,
+            config=self.config.model_dump(mode="json"),
+            versions={"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+            revision=_revision(),
+            device=f"cpu ({platform.machine()})",
+            threads=int(os.environ.get("OMP_NUM_THREADS", "1")),
+            seconds=clock.total(),
+            peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            trained_numbers=trained_numbers,
+            prefix_tokens=prefix_tokens,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            steps=steps,
+        )
+        write_json(self.folder / f"{name}.json", record.model_dump())
+
+
+def _process_start() -> float:
+    """Time of the process's start, from its own record in /proc; elsewhere now."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return time.time()
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _revision() -> str | None:
+    """Git revision of the project, '+' appended when tracked files were changed; None outside a checkout."""
+    home = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=home, capture_output=True, text=True, check=True)
+        dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=home, capture_output=True, check=False)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+" if dirty.returncode else "")
