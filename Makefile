@@ -2,7 +2,7 @@
 #
 #   make reproduce    everything, up to paper/paper.pdf and results/report.html
 #   make test         the tests
-#   make lint         style, types, workflow
+#   make lint         style of code and workflow
 #   make clean        removes what was computed (not .venv)
 
 SHELL := /bin/bash
@@ -37,7 +37,6 @@ lint: $(VENV)/.installed-test
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	mypy
 
 clean:
 	rm -rf results/* paper/tables paper/figures paper/paper.pdf

@@ -35,7 +35,11 @@ def main(
     out: Annotated[Path, typer.Option(help="PDF to write")],
 ) -> None:
     """Typeset the paper."""
-    typeset(source, config, out)
+    try:
+        typeset(source, config, out)
+    except typst.TypstError as error:
+        typer.echo(f"error: {error.diagnostic or error}", err=True)
+        raise typer.Exit(1) from None
 
 
 if __name__ == "__main__":

@@ -27,12 +27,14 @@ Seed = Annotated[int, typer.Option("--seed", help="seed, or number of the draw")
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn the errors that name their own cause into one message on stderr and exit status 1."""
+    """Print errors that name their own cause (ours, and the system's) as one message, with exit status 1.
+
+    Anything else is a fault of the program and keeps its traceback.
+    """
     try:
         yield
-    except (ValueError, OSError, ArithmeticError, RuntimeError) as error:
-        named = (ConfigError, RecordError, ValueError, OSError)
-        if not isinstance(error, named) and type(error).__module__.split(".")[0] != "art":
+    except (ValueError, OSError, RuntimeError) as error:
+        if not (isinstance(error, OSError) or type(error).__module__.startswith("art.")):
             raise
         print(f"art: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

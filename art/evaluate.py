@@ -15,7 +15,6 @@ from rich.progress import track
 from art.artifact import EMBEDDINGS, IMAGE, read_artifact
 from art.config import Config, RunKey, digest
 from art.images import decode_png
-from art.methods.lora import overlay_adapter
 from art.methods.soft_prompt import load_embeddings
 from art.models.policy import Policy, Prefix
 from art.pixels import levels_to_tensor
@@ -34,6 +33,8 @@ def load_prefix(workspace: Workspace, policy: Policy) -> Prefix:
     folder = workspace.artifact
     artifact = read_artifact(folder)
     if artifact.kind == "lora":
+        from art.methods.lora import overlay_adapter  # peft is slow to import
+
         overlay_adapter(policy, folder)
     if artifact.kind == "soft_prompt":
         return Prefix(embeddings=load_embeddings(folder / EMBEDDINGS))

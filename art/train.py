@@ -22,7 +22,7 @@ from art.checkpoint import Progress, load_progress, save_progress
 from art.config import Config, RunKey
 from art.images import decode_png, encode_png
 from art.methods.base import Start, TrainedMethod, detached
-from art.methods.trained import TRAINED
+from art.methods.trained import trained_method
 from art.models.policy import Policy
 from art.objectives import degenerate_groups, group_advantages, normaliser, objective_loss
 from art.records import Problem, RecordError, StepRecord, write_records
@@ -77,7 +77,7 @@ class Trainer:
         self.policy = Policy(workspace.checkpoint)
         self.policy.preprocessor.tokens(self.config.image.size)
         picture = decode_png(workspace.seed_picture, self.config.image.size)
-        self.method: TrainedMethod = TRAINED[self.section.kind](
+        self.method: TrainedMethod = trained_method(self.section.kind)(
             self.policy, Start(self.key.seed, picture, self.section)
         )
         self.parameters = self.method.parameters()

@@ -26,8 +26,14 @@ from transformers import (
 from art.config import Section
 
 SPECIAL_TOKENS = (
-    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>",
-)  # fmt: skip
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 # Not special in Qwen's sense: they stay in decoded text.
 MARKUP_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 

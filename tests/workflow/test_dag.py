@@ -212,6 +212,38 @@ def test_names_agree_with_the_analysis() -> None:
     assert captions == figures | {f"table_{name}" for name in TABLES} | {"paper", "workflow"}
 
 
+def imported(path: Path) -> set[str]:
+    """Files of art/ that a file imports, directly or not (``art/config.py`` counts by its values instead)."""
+    found: set[str] = set()
+    queue = [path]
+    while queue:
+        text = queue.pop().read_text()
+        names = re.findall(r"^ *from (art[\w.]*) import (.+)$", text, re.M)
+        modules = {f"{package}.{name.strip()}" for package, rest in names for name in rest.split(",")}
+        for module in modules | {package for package, _ in names}:
+            file = Path(module.replace(".", "/")).with_suffix(".py")
+            if (ROOT / file).exists() and str(file) not in found | {"art/config.py"}:
+                found.add(str(file))
+                queue.append(ROOT / file)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("target", "commands"),
+    [
+        ("results/smoke/runs/tiny-1m/arithmetic/art/seed0/run.json", ["art/train.py", "art/methods/controls.py"]),
+        ("results/smoke/runs/tiny-1m/arithmetic/art/seed0/items.jsonl", ["art/evaluate.py"]),
+        ("results/smoke/seeds/arithmetic.png", ["art/pictures.py"]),
+    ],
+)
+def test_rules_name_all_code_that_they_run(project: Project, target: str, commands: list[str]) -> None:
+    done = project.snakemake("--dry-run", target, *SMOKE)
+    block = done.stdout.rsplit("input: ", 1)[1].split("\n", 1)[0] if done.returncode == 0 else ""
+    named = set(block.split(", "))
+    needed = set(commands).union(*(imported(ROOT / command) for command in commands))
+    assert needed <= named, sorted(needed - named)
+
+
 @pytest.mark.parametrize("name", ["slurm", "gpu"])
 def test_other_profiles_are_well_formed(project: Project, name: str) -> None:
     arguments = ("--workflow-profile", f"profiles/{name}", *(("--executor", "local") if name == "slurm" else ()))

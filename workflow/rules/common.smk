@@ -69,6 +69,21 @@ def sources(*patterns):
     return sorted(path for pattern in patterns for path in glob(pattern))
 
 
+# What training and evaluation share.  art/config.py is left out: its values count through params, one by one.
+SHARED_CODE = sources(
+    "art/artifact.py",
+    "art/images.py",
+    "art/pixels.py",
+    "art/records.py",
+    "art/runs.py",
+    "art/methods/*.py",
+    "art/models/*.py",
+    "art/patch_basis.py",
+    "art/rollouts/*.py",
+    "art/scoring/*.py",
+)
+
+
 def results_folder(wildcards):
     """The results folder of the configuration."""
     return RESULTS

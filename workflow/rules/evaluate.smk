@@ -7,15 +7,7 @@ rule evaluate:
         f"{RUN}/run.json",
         artifact=f"{RUN}/artifact",
         problems=f"{RESULTS}/tasks/{{task}}/test.jsonl",
-        code=sources(
-            "art/evaluate.py",
-            "art/images.py",
-            "art/records.py",
-            "art/methods/*.py",
-            "art/models/*.py",
-            "art/rollouts/*.py",
-            "art/scoring/*.py",
-        ),
+        code=[*SHARED_CODE, "art/evaluate.py"],
     output:
         f"{RUN}/items.jsonl",
         f"{RUN}/evaluation.json",

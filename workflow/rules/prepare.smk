@@ -9,7 +9,7 @@ onstart:
 
 rule seed_picture:
     input:
-        code=sources("art/pictures.py", "art/images.py"),
+        code=["art/pictures.py", "art/images.py", "art/records.py"],
     output:
         f"{RESULTS}/seeds/{{task}}.png",
     log:

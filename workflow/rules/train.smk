@@ -7,16 +7,7 @@ rule train:
         model_files,
         problems=[f"{RESULTS}/tasks/{{task}}/train.jsonl", f"{RESULTS}/tasks/{{task}}/validation.jsonl"],
         picture=f"{RESULTS}/seeds/{{task}}.png",
-        code=sources(
-            "art/train.py",
-            "art/objectives.py",
-            "art/images.py",
-            "art/records.py",
-            "art/methods/*.py",
-            "art/models/*.py",
-            "art/rollouts/*.py",
-            "art/scoring/*.py",
-        ),
+        code=[*SHARED_CODE, "art/train.py", "art/checkpoint.py", "art/objectives.py"],
     output:
         f"{RUN}/run.json",
         f"{RUN}/train.jsonl",

@@ -1,6 +1,6 @@
 rule arithmetic:
     input:
-        code=sources("art/synthetic/*.py", "art/records.py"),
+        code=multiext("art/synthetic/", "tasks.py", "drawn.py", "arithmetic.py"),
     output:
         multiext(f"{RESULTS}/tasks/arithmetic/", "train.jsonl", "validation.jsonl", "test.jsonl", "report.json"),
     log:

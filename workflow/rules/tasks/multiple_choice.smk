@@ -1,6 +1,6 @@
 rule multiple_choice:
     input:
-        code=sources("art/synthetic/*.py", "art/records.py"),
+        code=multiext("art/synthetic/", "tasks.py", "drawn.py", "multiple_choice.py"),
     output:
         multiext(f"{RESULTS}/tasks/multiple_choice/", "train.jsonl", "validation.jsonl", "test.jsonl", "report.json"),
     log:
