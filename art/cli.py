@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from art.config import Config, ConfigError, RunKey, TaskSection, TrainedMethod, load_config, parse_config
-from art.records import RecordError, atomic_path, write_json, write_records
+from art.records import atomic_path, write_json, write_records
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from art.artifact import IMAGE, Artifact, artifact_folder
 from art.config import Config, RunKey
 from art.images import decode_png, encode_png, random_image
-from art.models.preprocessor import read_preprocessor
+from art.models.preprocessor import CheckpointError, read_preprocessor
 from art.records import StepRecord, write_records
 from art.runs import Clock, Workspace
 
@@ -41,14 +41,14 @@ def random_string(config: Config, key: RunKey, seed_picture: Path, out: Path) ->
     tokens when their text is tokenised again (our reading; the paper does not say how its string was drawn).
 
     Raises:
-        ValueError: the vocabulary has no such token, or the string does not keep its length.
+        CheckpointError: the vocabulary has no such token, or the string does not keep its length.
     """
     folder = Path(config.models[key.model].path)
     count = read_preprocessor(folder).tokens(config.image.size)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     words = sorted(token for token in tokenizer.get_vocab() if token[:1] == "\u0120" and token[1:].isalpha())
     if not words:
-        raise ValueError(f"{folder / 'tokenizer.json'}: no word tokens for a random string")
+        raise CheckpointError(f"{folder / 'tokenizer.json'}: no word tokens for a random string")
     rng = _rng(key)
     for _ in range(1000):
         text = tokenizer.decode([tokenizer.token_to_id(word) for word in rng.choice(words, count)]).strip()
@@ -57,7 +57,7 @@ def random_string(config: Config, key: RunKey, seed_picture: Path, out: Path) ->
             artifact = Artifact(kind="random_string", text=" " + text, prefix_tokens=count + 1)
             with artifact_folder(out, artifact):
                 return artifact
-    raise ValueError(f"{folder}: no random string of {count} tokens survives tokenising")
+    raise CheckpointError(f"{folder}: no random string of {count} tokens survives tokenising")
 
 
 def _image(config: Config, key: RunKey, kind: str, levels: np.ndarray, out: Path) -> Artifact:

@@ -17,7 +17,7 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer, DynamicCach
 from art.models.cache import new_cache, take_rows
 from art.models.preprocessor import CheckpointError, read_preprocessor
 from art.models.vision import patchify
-from art.records import Problem
+from art.records import Problem, RecordError
 
 IMAGE_SLOT = "<|vision_start|><|image_pad|><|vision_end|>"
 IMAGE_TOKEN = "<|image_pad|>"
@@ -148,11 +148,11 @@ class Policy:
         """The prompt as text, through the checkpoint's own chat template, one placeholder for an image.
 
         Raises:
-            ValueError: the problem's text holds one of the model's special tokens.
+            RecordError: the problem's text holds one of the model's special tokens.
         """
         for token in self.tokenizer.added_tokens_decoder.values():
             if token.special and token.content in problem.question:
-                raise ValueError(f"problem {problem.id}: the question holds the special token {token.content!r}")
+                raise RecordError(f"problem {problem.id}: the question holds the special token {token.content!r}")
         content = [{"type": "text", "text": problem.question}]
         if prefix.text is not None:
             content[0]["text"] = f"{prefix.text}\n{problem.question}"
@@ -182,7 +182,7 @@ class Policy:
             ids = self.tokenizer(text, add_special_tokens=False).input_ids
             slot = [token == self.image_token for token in ids]
             if sum(slot) != count:
-                raise ValueError(f"problem {problem.id}: {sum(slot)} places for {count} prefix vectors in the prompt")
+                raise RecordError(f"problem {problem.id}: {sum(slot)} places for {count} prefix vectors in the prompt")
             if prefix.image is not None:
                 positions, _ = self.model.model.get_rope_index(
                     torch.tensor([ids]), torch.tensor([slot]).int(), image_grid_thw=self._grid(prefix.image)

@@ -8,6 +8,7 @@ from collections import Counter
 from types import ModuleType
 from typing import Any
 
+from art.config import ConfigError
 from art.records import Problem
 from art.synthetic import arithmetic, multiple_choice, tool_call
 from art.synthetic.drawn import Split
@@ -23,7 +24,7 @@ def problems(task: str, split: Split, count: int, seed: int) -> list[Problem]:
     """``count`` distinct problems of one split, the same for the same seed.
 
     Raises:
-        ValueError: the split of this task holds fewer distinct problems than asked for.
+        ConfigError: the split of this task holds fewer distinct problems than asked for.
     """
     generator = GENERATORS[task]
     rng = random.Random(f"{task}/{split}/{seed}")
@@ -33,7 +34,9 @@ def problems(task: str, split: Split, count: int, seed: int) -> list[Problem]:
         found.setdefault(problem.id, problem)
         if len(found) == count:
             return list(found.values())
-    raise ValueError(f"task {task}: {split} holds only {len(found)} distinct problems, {count} were asked for")
+    raise ConfigError(
+        f"tasks.{task}.{split}: {count} problems were asked for; this split holds only {len(found)} distinct ones"
+    )
 
 
 def report(splits: dict[str, list[Problem]]) -> dict[str, Any]:
