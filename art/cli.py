@@ -111,8 +111,10 @@ def pretrain(
     with clear_errors():
         from art.pretrain import load_recipe
         from art.pretrain import pretrain as run
+        from art.reference_card import write_card
 
-        run(load_recipe(config), out, steps)
+        recipe = load_recipe(config)
+        write_card(out, recipe, run(recipe, out, steps))
 
 
 def _task(settings: Config, task: str) -> TaskSection:

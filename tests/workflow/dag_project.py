@@ -71,18 +71,24 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake; standard output and error together."""
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start Snakemake in a process group of its own; standard output and error together."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "PYTEST"))}
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.root,
             env=clean | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
+            start_new_session=True,
         )
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to its end."""
+        process = self.start(*arguments, **environment)
+        output, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
 
     def planned(self, *arguments: str) -> dict[str, list[str]]:
         """Jobs of a dry run: rule -> first output (or the target's name) of each."""
@@ -105,15 +111,21 @@ class Project:
         return f"config/{name}.yaml"
 
 
-def copy_project(target: Path) -> Project:
-    """The files that the DAG needs, with stand-ins for checkpoints and commands."""
-    for name in COPIED:
+def copy_files(target: Path, *more: str) -> Project:
+    """The files that the DAG needs, as they are."""
+    for name in (*COPIED, *more):
         source, copy = ROOT / name, target / name
         if source.is_dir():
             shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, copy)
+    return Project(target)
+
+
+def copy_project(target: Path) -> Project:
+    """The files that the DAG needs, with stand-ins for checkpoints and commands."""
+    copy_files(target)
     for model in ("tiny-1m", "tiny-4m"):
         (target / "checkpoints" / model).mkdir(parents=True)
         for name in ("config.json", "model.safetensors", "tokenizer.json"):

@@ -164,6 +164,7 @@ def test_a_new_task_is_a_rule_file_and_an_entry(project: Project) -> None:
     rules = project.root / "workflow/rules/tasks"
     text = (rules / "arithmetic.smk").read_text().replace("arithmetic", "riddles")
     (rules / "riddles.smk").write_text(text)
+    (project.root / "art/synthetic/riddles.py").touch()
     config = project.config("smoke")
     config["tasks"]["riddles"] = {"scorer": "numeric", "train": 8, "validation": 8, "test": 8}
     path = project.write_config("more", config)
