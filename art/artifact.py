@@ -23,6 +23,8 @@ class Artifact(Record):
     kind: str = Field(description="the method's kind in the configuration")
     image_size: int | None = Field(None, description="side of image.png in pixels, when there is one")
     text: str | None = Field(None, description="text before the question, when there is one")
+    embeddings: bool = Field(False, description="whether prompt.safetensors stands before the question")
+    adapter: bool = Field(False, description="whether adapter/ lies over the weights")
     trained_numbers: int = Field(0, description="free numbers that were optimised")
     prefix_tokens: int = Field(0, description="tokens before the question")
 

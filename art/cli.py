@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from art.config import Config, ConfigError, RunKey, TaskSection, TrainedMethod, load_config, parse_config
-from art.records import atomic_path, write_json, write_records
+from art.records import atomic_path
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
@@ -52,7 +52,7 @@ def config(json_text: Annotated[str, typer.Option("--json", help="the mapping as
 @app.command()
 def generate(task: str, config: ConfigPath, out: OutPath) -> None:
     """Write the problem files of a procedural task."""
-    from art.synthetic.tasks import GENERATORS, problems, report
+    from art.synthetic.tasks import GENERATORS, problems, write_splits
 
     with clear_errors():
         section = _task(load_config(config), task)
@@ -62,9 +62,22 @@ def generate(task: str, config: ConfigPath, out: OutPath) -> None:
             split: problems(task, split, getattr(section, split), section.seed)
             for split in ("train", "validation", "test")
         }
-        for split, made in splits.items():
-            write_records(out / f"{split}.jsonl", made)
-        write_json(out / "report.json", report(splits))
+        write_splits(splits, out)
+
+
+@app.command()
+def split(
+    task: str,
+    source: Annotated[Path, typer.Option("--from", help="JSON lines with question and answer")],
+    config: ConfigPath,
+    out: OutPath,
+) -> None:
+    """Write the problem files of a task from a local file."""
+    from art.local_task import split as run
+    from art.synthetic.tasks import write_splits
+
+    with clear_errors():
+        write_splits(run(task, _task(load_config(config), task), source), out)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -116,7 +116,13 @@ class SoftPromptMethod(TrainedMethod):
 MethodSection = Annotated[
     ControlMethod | RandomControlMethod | ArtMethod | LoraMethod | SoftPromptMethod, Field(discriminator="kind")
 ]
-TRAINED_KINDS = ("art", "lora", "soft_prompt")
+# kind -> section, read off the union above, so that a new kind is named once
+METHOD_SECTIONS: dict[str, type[Section]] = {
+    kind: section
+    for section in get_args(get_args(MethodSection)[0])
+    for kind in get_args(section.model_fields["kind"].annotation)
+}
+TRAINED_KINDS = tuple(kind for kind, section in METHOD_SECTIONS.items() if issubclass(section, TrainedMethod))
 
 
 class ObjectiveSection(Section):
@@ -301,17 +307,9 @@ def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
         "evaluation": EvaluationSection,
         "analysis": AnalysisSection,
     }
-    kinds: dict[str, type[Section]] = {
-        "art": ArtMethod,
-        "lora": LoraMethod,
-        "soft_prompt": SoftPromptMethod,
-        "no_image": ControlMethod,
-        "seed_image": ControlMethod,
-        "random_image": RandomControlMethod,
-        "random_string": RandomControlMethod,
-    }
     if len(location) == 1:
         return list(Config.model_fields)
     if location[0] == "methods":
-        return list(kinds[location[2]].model_fields) if len(location) > 2 and location[2] in kinds else []
+        known = len(location) > 2 and location[2] in METHOD_SECTIONS
+        return list(METHOD_SECTIONS[location[2]].model_fields) if known else []
     return list(sections[location[0]].model_fields) if location[0] in sections else []

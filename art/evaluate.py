@@ -16,6 +16,7 @@ from art.artifact import EMBEDDINGS, IMAGE, read_artifact
 from art.config import Config, RunKey, digest
 from art.images import decode_png
 from art.methods.soft_prompt import load_embeddings
+from art.models.families import load_policy
 from art.models.policy import Policy, Prefix
 from art.pixels import levels_to_tensor
 from art.records import Item, Problem, RunRecord, read_json, write_records
@@ -32,11 +33,11 @@ def load_prefix(workspace: Workspace, policy: Policy) -> Prefix:
     """
     folder = workspace.artifact
     artifact = read_artifact(folder)
-    if artifact.kind == "lora":
+    if artifact.adapter:
         from art.methods.lora import overlay_adapter  # peft is slow to import
 
         overlay_adapter(policy, folder)
-    if artifact.kind == "soft_prompt":
+    if artifact.embeddings:
         return Prefix(embeddings=load_embeddings(folder / EMBEDDINGS))
     if artifact.image_size is not None:
         return Prefix(image=levels_to_tensor(decode_png(folder / IMAGE, workspace.config.image.size)))
@@ -52,7 +53,7 @@ class Evaluator:
         self.scorer = SCORERS[workspace.config.tasks[workspace.key.task].scorer]
         self.problems = workspace.problems("test")
         torch.use_deterministic_algorithms(True)
-        self.policy = Policy(workspace.checkpoint)
+        self.policy = load_policy(workspace.config.models[workspace.key.model])
         self.prompt_tokens = 0
         with torch.no_grad():
             self.prefix = load_prefix(workspace, self.policy)

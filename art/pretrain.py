@@ -8,11 +8,13 @@ learning rate warms up, stays, and decays linearly.
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +27,23 @@ from transformers import PreTrainedTokenizerBase, Qwen3_5ForConditionalGeneratio
 from art.config import ConfigError, Section
 from art.models.reference import ReferenceShape, build_model, save_checkpoint, train_tokenizer
 from art.models.vision import patchify
-from art.synthetic.corpus import Document, documents
+from art.records import read_json, write_json
+from art.synthetic.corpus import Document, Mixture, documents
 from art.synthetic.tasks import GENERATORS
 from art.synthetic.writers import CUES
+
+Entry = dict[str, Any]
+
+
+class Stage(Section):
+    """A stretch of training with its own corpus, fresh optimisers and its own learning-rate schedule."""
+
+    steps: int = Field(ge=1)
+    mixture: Mixture = Mixture()
+    muon_learning_rate: float = 0.02
+    adamw_learning_rate: float = 3e-3
+    warmup: int = Field(100, ge=1, description="steps of linear warm-up")
+    decay_from: float = Field(1.0, ge=0.0, le=1.0, description="share of the steps after which the rate decays to 0")
 
 
 class PretrainConfig(Section):
@@ -35,18 +51,14 @@ class PretrainConfig(Section):
 
     name: str
     shape: ReferenceShape = ReferenceShape()
-    seed: int = 0
+    seed: int = Field(0, ge=0, description="of the weights and of the first stage's corpus; each further stage adds 1")
+    stages: list[Stage] = Field(min_length=1)
     tokenizer_documents: int = Field(20_000, ge=1, description="documents that the vocabulary is trained on")
-    steps: int = Field(ge=1)
     batch: int = Field(32, ge=1, description="documents a step")
     pool: int = Field(16, ge=1, description="batches that are drawn at once and sorted by length, to pad less")
-    muon_learning_rate: float = 0.02
-    adamw_learning_rate: float = 3e-3
     weight_decay: float = 0.01
-    warmup: int = 100
-    decay_from: float = Field(0.5, ge=0.0, le=1.0, description="share of the steps after which the rate decays")
-    prompt_weight: float = Field(0.1, ge=0.0)
-    report_every: int = 250
+    prompt_weight: float = Field(0.1, ge=0.0, description="weight of predicting a prompt's token; an answer's: 1")
+    report_every: int = Field(250, ge=1)
 
 
 @dataclass(frozen=True)
@@ -87,17 +99,18 @@ def collate(rows: list[tuple[list[int], list[float]]], pictures: list[np.ndarray
     return Batch(ids, weights, images)
 
 
-def batches(config: PretrainConfig, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
-    """The corpus as batches: pools of documents sorted by length, the batches of a pool in random order."""
-    stream = documents(config.seed, config.shape.image_size)
+def batches(config: PretrainConfig, number: int, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
+    """A stage's corpus as batches: pools of documents sorted by length, the batches of a pool in random order."""
+    seed = config.seed + number
+    stream = documents(seed, config.shape.image_size, config.stages[number].mixture)
     visual = (config.shape.image_size // 32) ** 2
-    for number in itertools.count():
+    for draw in itertools.count():
         pool = []
         for document in itertools.islice(stream, config.pool * config.batch):
             pool.append((*encode(tokenizer, document, config.prompt_weight, visual), document.pixels))
         pool.sort(key=lambda row: len(row[0]))
         starts = list(range(0, len(pool), config.batch))
-        random.Random(f"order/{config.seed}/{number}").shuffle(starts)
+        random.Random(f"order/{seed}/{draw}").shuffle(starts)
         for start in starts:
             part = pool[start : start + config.batch]
             pictures = [pixels for _, _, pixels in part if pixels is not None]
@@ -117,23 +130,23 @@ def forward(model: Qwen3_5ForConditionalGeneration, batch: Batch) -> Tensor:
     return model(input_ids=batch.ids, use_cache=False, **extra).logits[:, :-1]
 
 
-def optimisers(model: Qwen3_5ForConditionalGeneration, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+def optimisers(model: Qwen3_5ForConditionalGeneration, stage: Stage, decay: float) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, AdamW for embeddings, norms, convolutions and decays."""
     matrices, rest = [], []
     for name, parameter in model.named_parameters():
         inside = ".layers." in name or ".blocks." in name or ".merger." in name
         (matrices if inside and parameter.ndim == 2 else rest).append(parameter)
     return [
-        torch.optim.Muon(matrices, lr=config.muon_learning_rate, weight_decay=config.weight_decay),
-        torch.optim.AdamW(rest, lr=config.adamw_learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay),
+        torch.optim.Muon(matrices, lr=stage.muon_learning_rate, weight_decay=decay),
+        torch.optim.AdamW(rest, lr=stage.adamw_learning_rate, betas=(0.9, 0.95), weight_decay=decay),
     ]
 
 
-def rate(step: int, config: PretrainConfig) -> float:
-    """Factor of the learning rates at a step."""
-    decay_start = config.decay_from * config.steps
-    decay = min(1.0, (config.steps - step) / max(1.0, config.steps - decay_start))
-    return min(1.0, (step + 1) / config.warmup) * max(decay, 0.01)
+def rate(step: int, stage: Stage) -> float:
+    """Factor of the learning rates at a step: linear warm-up, constant, linear decay to 1 %."""
+    decay_start = stage.decay_from * stage.steps
+    decay = min(1.0, (stage.steps - step) / max(1.0, stage.steps - decay_start))
+    return min(1.0, (step + 1) / stage.warmup) * max(decay, 0.01)
 
 
 @torch.no_grad()
@@ -161,26 +174,56 @@ def ceilings(
     return found
 
 
-def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> list[dict[str, float]]:
-    """Train for ``steps`` (the configured number when None) and write the checkpoint folder.
+def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> list[Entry]:
+    """Train through all stages and write the checkpoint folder; the stages' own checkpoints stay in ``stageN``.
 
-    Returns the log: step, mean loss since the last entry, tokens seen, and the ceilings.
+    A stage that has its checkpoint already is not run again.  Weights are rounded to bfloat16 between stages, so a
+    stage continues from the file of the one before exactly as it does in one go.
+
+    Args:
+        steps: stop each stage after so many steps; None runs the recipe.
+
+    Returns:
+        The log: stage, step, mean loss of the answers' tokens since the last entry, tokens seen, ceilings.
     """
     torch.manual_seed(config.seed)
-    sample = itertools.islice(documents(config.seed, config.shape.image_size), config.tokenizer_documents)
+    sample = documents(config.seed, config.shape.image_size, config.stages[0].mixture)
+    sample = itertools.islice(sample, config.tokenizer_documents)
     texts = (text for document in sample for text in (document.question, document.completion))
     tokenizer = train_tokenizer(texts, config.shape.vocabulary)
     model = build_model(config.shape, tokenizer, config.seed)
+    log: list[Entry] = []
+    for number in range(len(config.stages)):
+        folder = out / f"stage{number + 1}"
+        if not (folder / "log.json").is_file():
+            entries = run_stage(config, number, model, tokenizer, steps)
+            save_checkpoint(folder, model, tokenizer, config.shape)
+            write_json(folder / "log.json", entries)
+        log += read_json(folder / "log.json")
+        model = Qwen3_5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    save_checkpoint(out, model, tokenizer, config.shape)
+    return log
+
+
+def run_stage(
+    config: PretrainConfig,
+    number: int,
+    model: Qwen3_5ForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    steps: int | None = None,
+) -> list[Entry]:
+    """Train the model in place through one stage; returns its log."""
+    stage = config.stages[number]
     model.train()
-    groups = optimisers(model, config)
+    groups = optimisers(model, stage, config.weight_decay)
     base = [group.param_groups[0]["lr"] for group in groups]
-    log: list[dict[str, float]] = []
+    log: list[Entry] = []
     losses: list[float] = []
     tokens, start = 0, time.time()
-    stop = config.steps if steps is None else steps
-    for step, batch in enumerate(itertools.islice(batches(config, tokenizer), stop)):
+    stop = stage.steps if steps is None else min(steps, stage.steps)
+    for step, batch in enumerate(itertools.islice(batches(config, number, tokenizer), stop)):
         for group, learning_rate in zip(groups, base, strict=True):
-            group.param_groups[0]["lr"] = learning_rate * rate(step, config)
+            group.param_groups[0]["lr"] = learning_rate * rate(step, stage)
         weights = batch.weights[:, 1:]
         each = functional.cross_entropy(
             forward(model, batch).flatten(0, 1), batch.ids[:, 1:].flatten(), reduction="none"
@@ -191,20 +234,17 @@ def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> lis
         for group in groups:
             group.step()
             group.zero_grad()
-        answer = weights.flatten() == 1
-        losses.append(each[answer].mean().item())
+        losses.append(each[weights.flatten() == 1].mean().item())
         tokens += int((batch.weights > 0).sum())
-        if (step + 1) % config.report_every == 0 or step + 1 == stop or step < 3:
-            entry = {"step": step + 1, "loss": float(np.mean(losses)), "tokens": tokens, "seconds": time.time() - start}
+        # The first three losses are the fingerprint that a test compares with today's code.
+        if step < 3 or (step + 1) % config.report_every == 0 or step + 1 == stop:
+            entry: Entry = {"stage": number + 1, "step": step + 1, "loss": float(np.mean(losses)), "tokens": tokens}
             if step >= 3:
-                entry |= ceilings(model, tokenizer, 100)
+                entry |= {"seconds": round(time.time() - start), "ceilings": ceilings(model, tokenizer, 100)}
             log.append(entry)
-            print(yaml.safe_dump(entry, default_flow_style=True, width=1000).strip(), flush=True)
+            print(json.dumps(entry), flush=True)
             losses = []
-            if step >= 3:
-                save_checkpoint(out, model, tokenizer, config.shape)
     model.eval()
-    save_checkpoint(out, model, tokenizer, config.shape)
     return log
 
 

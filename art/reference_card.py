@@ -15,7 +15,7 @@ from typing import Any
 
 from art.config import digest
 from art.models.policy import Policy, Prefix
-from art.pretrain import PretrainConfig
+from art.pretrain import Entry, PretrainConfig
 from art.records import problem_id, write_json
 from art.rollouts.sampler import Decoding, sample
 from art.scoring import SCORERS
@@ -29,11 +29,13 @@ SCORER_OF = {"arithmetic": "numeric", "tool_call": "tool_call", "multiple_choice
 
 
 def corpus_digest(recipe: PretrainConfig) -> str:
-    """Hash of the first documents, pictures included."""
+    """Hash of the first documents of every stage, pictures included."""
     found = hashlib.sha256()
-    for document in itertools.islice(documents(recipe.seed, recipe.shape.image_size), CORPUS_SAMPLE):
-        found.update(repr((document.question, document.completion, document.tools)).encode())
-        found.update(b"" if document.pixels is None else document.pixels.tobytes())
+    for number, stage in enumerate(recipe.stages):
+        stream = documents(recipe.seed + number, recipe.shape.image_size, stage.mixture)
+        for document in itertools.islice(stream, CORPUS_SAMPLE):
+            found.update(repr((document.question, document.completion, document.tools)).encode())
+            found.update(b"" if document.pixels is None else document.pixels.tobytes())
     return found.hexdigest()[:16]
 
 
@@ -64,7 +66,7 @@ def evaluate_reference(folder: Path, count: int = 200) -> dict[str, dict[str, fl
     return found
 
 
-def write_card(folder: Path, recipe: PretrainConfig, log: list[dict[str, float]], count: int = 200) -> None:
+def write_card(folder: Path, recipe: PretrainConfig, log: list[Entry], count: int = 200) -> None:
     """Write ``pretraining.json`` and ``README.md`` into a checkpoint folder."""
     numbers = sum(parameter.numel() for parameter in Policy(folder).model.parameters())
     facts: dict[str, Any] = {
@@ -87,12 +89,17 @@ def _card(name: str, facts: dict[str, Any]) -> str:
         + f" | {row['ceiling']:.2f} |"
         for task, row in evaluation["greedy_accuracy"].items()
     )
-    last = facts["log"][-1]
+    ends = [
+        entry
+        for entry, following in zip(facts["log"], [*facts["log"][1:], {"step": 0}], strict=True)
+        if following["step"] < entry["step"]
+    ]
+    tokens, steps = sum(entry["tokens"] for entry in ends), sum(entry["step"] for entry in ends)
     return f"""# {name}
 
 A reference model of the project: the architecture classes of Qwen3.5 (`Qwen3_5ForConditionalGeneration`) with
 {facts["parameters"]:,} parameters, trained from scratch on the project's own synthetic corpus
-({last["tokens"]:,} tokens, {last["step"]:,} steps). It exists to run the whole suite on a laptop and is of no other use.
+({tokens:,} tokens, {steps:,} steps). It exists to run the whole suite on a laptop and is of no other use.
 
 Recipe: `config/pretrain/{name}.yaml` (hash {facts["recipe_digest"]}), corpus hash {facts["corpus_digest"]}. Made by
 `snakemake pretrain`; how and why: `docs/reference-models.md`. Licence: that of the project.

@@ -59,7 +59,6 @@ class Workspace:
         self.folder = results / key.folder
         self.artifact = self.folder / "artifact"
         self.seed_picture = results / "seeds" / f"{key.task}.png"
-        self.checkpoint = Path(config.models[key.model].path)
 
     def problems(self, split: str) -> list[Problem]:
         """Read one problem file of the run's task."""

@@ -40,7 +40,7 @@ class Lora(TrainedMethod):
             yield Prefix()
 
     def save(self, out: Path) -> Artifact:
-        artifact = Artifact(kind="lora", trained_numbers=self.trained_numbers())
+        artifact = Artifact(kind="lora", adapter=True, trained_numbers=self.trained_numbers())
         with artifact_folder(out, artifact) as folder:
             self.adapted.save_pretrained(folder / ADAPTER)
         return artifact

@@ -32,7 +32,10 @@ class SoftPrompt(TrainedMethod):
 
     def save(self, out: Path) -> Artifact:
         artifact = Artifact(
-            kind="soft_prompt", trained_numbers=self.trained_numbers(), prefix_tokens=len(self.embeddings)
+            kind="soft_prompt",
+            embeddings=True,
+            trained_numbers=self.trained_numbers(),
+            prefix_tokens=len(self.embeddings),
         )
         with artifact_folder(out, artifact) as folder:
             save_file({"embeddings": self.embeddings.detach().contiguous()}, folder / EMBEDDINGS)

@@ -16,6 +16,10 @@ from art.models.policy import Policy, Prefix
 from art.records import Problem
 
 
+class NonFiniteError(RuntimeError):
+    """The model gives no probabilities: what stands before the question, or an adapter, has run away."""
+
+
 @dataclass(frozen=True)
 class Decoding:
     """How completions are drawn; temperature 0 is greedy."""
@@ -60,6 +64,9 @@ def sample(
 
     Args:
         generator: source of randomness; not needed for greedy decoding.
+
+    Raises:
+        NonFiniteError: the model's output is not a number.
     """
     prompts = policy.prefill(problems, prefix)
     state = prompts.rows(torch.arange(len(problems)).repeat_interleave(group))
@@ -72,6 +79,8 @@ def sample(
     temperature = decoding.temperature or 1.0
     for step in range(decoding.max_new_tokens):
         log_distribution = policy.log_distribution(state.hidden, temperature)
+        if log_distribution.isnan().any():
+            raise NonFiniteError(f"token {step + 1}: the model's log-probabilities are not finite")
         if seen is not None:
             penalised = log_distribution - decoding.presence_penalty / temperature * seen[alive]
             log_distribution = torch.log_softmax(penalised, dim=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from art.synthetic.drawn import Drawn, Split, split_of, template_for
 
@@ -93,9 +94,8 @@ def draw(rng: random.Random, split: Split) -> Drawn:
             break
     options = rng.sample([word, *distractors], 4)
     letter = LETTERS[options.index(word)]
-    listing = "".join(f"\n({label}) {option}" for label, option in zip(LETTERS, options, strict=True))
     return Drawn(
-        question=PHRASINGS[template_for(rng, split, topic, 4)].format(c=category) + listing + INSTRUCTION,
+        question=PHRASINGS[template_for(rng, split, topic, 4)].format(c=category) + listing(options) + INSTRUCTION,
         answer=letter,
         topic=topic,
         completions={
@@ -105,3 +105,8 @@ def draw(rng: random.Random, split: Split) -> Drawn:
             "refusal": "Sorry, I cannot choose.",
         },
     )
+
+
+def listing(options: Sequence[str]) -> str:
+    """Four options, a line each, with their letters."""
+    return "".join(f"\n({label}) {option}" for label, option in zip(LETTERS, options, strict=True))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from art.config import ConfigError
-from art.records import Problem
+from art.records import Problem, write_json, write_records
 from art.synthetic import arithmetic, multiple_choice, tool_call
 from art.synthetic.drawn import Split
 
@@ -50,3 +51,10 @@ def report(splits: dict[str, list[Problem]]) -> dict[str, Any]:
             for a, b in itertools.combinations(names, 2)
         },
     }
+
+
+def write_splits(splits: dict[str, list[Problem]], out: Path) -> None:
+    """Write a problem file a split, and ``report.json``."""
+    for name, made in splits.items():
+        write_records(out / f"{name}.jsonl", made)
+    write_json(out / "report.json", report(splits))
