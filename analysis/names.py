@@ -20,6 +20,6 @@ def method_labels(config: Config) -> dict[str, str]:
     labels = {}
     for name, section in config.methods.items():
         rest = name.removeprefix(section.kind)
-        known = rest != name
+        known = rest != name and section.kind in LABELS
         labels[name] = LABELS[section.kind] + rest.replace("_", " ").replace("-", " ") if known else name
     return labels

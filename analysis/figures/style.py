@@ -30,6 +30,7 @@ KIND_STYLE = {
     "seed_image": ("#56B4E9", "v"),
     "random_string": ("#CC79A7", "P"),
 }
+OTHER_STYLE = ("#8C6D46", "h")  # of a kind that is not listed
 MODEL_STYLES = [("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", ":"), ("#CC79A7", "D", "-.")]
 TASK_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D"]
 PHASE_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#8C6D46", "#999999"]
@@ -68,7 +69,7 @@ def method_styles(config: Config) -> dict[str, MethodStyle]:
     for name, section in config.methods.items():
         family = [other for other, candidate in config.methods.items() if candidate.kind == section.kind]
         share = 0.65 * family.index(name) / len(family)
-        colour, marker = KIND_STYLE[section.kind]
+        colour, marker = KIND_STYLE.get(section.kind, OTHER_STYLE)
         red, green, blue = (part + (1 - part) * share for part in to_rgb(colour))
         styles[name] = MethodStyle(labels[name], (red, green, blue), marker)
     return styles
