@@ -160,10 +160,10 @@ def hyperparameters(config: Config, frames: Frames) -> pd.DataFrame:
     for name, section in config.methods.items():
         if section.kind in TRAINED_KINDS:
             fields = section.model_dump(mode="json", exclude={"kind", "models", "tasks"})
-            shown = [fields.pop(key) for key in ("steps", "learning_rate", "betas")]
+            shown = [fields.pop(key) for key in ("learning_rate", "betas")]
             others = ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in fields.items())
             rows.append((labels[name], *map(_plain, shown), others or MISSING))
-    return pd.DataFrame(rows, columns=["Method", "Steps", "Learning rate", "Adam betas", "Other settings"])
+    return pd.DataFrame(rows, columns=["Method", "Learning rate", "Adam betas", "Other settings"])
 
 
 def settings(config: Config, frames: Frames) -> pd.DataFrame:

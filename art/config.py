@@ -75,7 +75,6 @@ class RandomControlMethod(Section):
 class TrainedMethod(Section):
     """What every trained method shares."""
 
-    steps: int = Field(100, ge=1, description="optimisation steps, one batch of rollouts each; the paper: 100")
     learning_rate: float = Field(gt=0.0, description="Adam's step size (ours, chosen on validation)")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.95), description="Adam's decay rates (ours)")
     models: list[Slug] | None = None
@@ -136,8 +135,9 @@ class ObjectiveSection(Section):
 
 
 class TrainingSection(Section):
-    """The one training loop, the same for every trained method."""
+    """The one training loop: the same batches and budget for every trained method."""
 
+    steps: int = Field(100, ge=1, description="optimisation steps, one batch of rollouts each; the paper: 100")
     prompts: int = Field(16, ge=1, description="problems a step (ours)")
     completions: int = Field(8, ge=2, description="samples a problem, the group size (ours)")
     minibatches: int = Field(4, ge=1, description="optimiser updates a step, each on its share of the batch (ours)")

@@ -99,11 +99,11 @@ class Trainer:
         """
         first = self._resume()
         with Bar() as bar:
-            task = bar.add_task(self.key.folder, total=self.section.steps, completed=first)
-            for step in range(first, self.section.steps):
+            task = bar.add_task(self.key.folder, total=self.config.training.steps, completed=first)
+            for step in range(first, self.config.training.steps):
                 self.step(step)
                 bar.update(task, completed=step + 1)
-                if (step + 1) % self.config.training.snapshot_every == 0 or step + 1 == self.section.steps:
+                if (step + 1) % self.config.training.snapshot_every == 0 or step + 1 == self.config.training.steps:
                     self._store(step + 1)
         self._finish()
 
@@ -145,7 +145,7 @@ class Trainer:
             prefix_tokens=artifact.prefix_tokens,
             prompt_tokens=sum(record.prompt_tokens or 0 for record in self.log),
             completion_tokens=sum(record.completion_tokens or 0 for record in self.log),
-            steps=self.section.steps,
+            steps=self.config.training.steps,
         )
         shutil.rmtree(self.work)
 
@@ -158,7 +158,7 @@ class Trainer:
         groups, tally = self._references(step) if supervised else self._sample_groups(step)
         losses, norms, clipped = self._update(step, groups)
         settings = self.config.training
-        last = step + 1 == self.section.steps
+        last = step + 1 == self.config.training.steps
         accuracy = self.validate() if (step + 1) % settings.validate_every == 0 or last else None
         spent = {name: value - before.get(name, 0.0) for name, value in self.clock.seconds.items()}
         self.log.append(

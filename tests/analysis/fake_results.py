@@ -24,17 +24,17 @@ def mapping(**changes: Any) -> dict[str, Any]:
         "models": {"tiny-1m": {"path": "nowhere"}},
         "tasks": {"arithmetic": {"scorer": "numeric"}},
         "methods": {
-            "art": {"kind": "art", "steps": 12},
-            "art_bound32": {"kind": "art", "steps": 12, "max_distance": 32},
-            "lora": {"kind": "lora", "steps": 6},
-            "soft_prompt": {"kind": "soft_prompt", "steps": 6},
+            "art": {"kind": "art"},
+            "art_bound32": {"kind": "art", "max_distance": 32},
+            "lora": {"kind": "lora"},
+            "soft_prompt": {"kind": "soft_prompt"},
             "no_image": {"kind": "no_image"},
             "random_image": {"kind": "random_image", "draws": 3},
             "seed_image": {"kind": "seed_image"},
             "random_string": {"kind": "random_string", "draws": 3},
         },
         "image": {"size": 32},
-        "training": {"validate_every": 3, "snapshot_every": 3},
+        "training": {"steps": 12, "validate_every": 3, "snapshot_every": 3},
         "analysis": {"resamples": 500},
     } | changes
 
@@ -68,7 +68,7 @@ def _write_run(root: Path, config: Config, run: RunKey, items: int) -> None:
             ]
     write_records(folder / "items.jsonl", records)
     trained = section.kind in TRAINED_KINDS
-    steps = section.steps if trained else 0
+    steps = config.training.steps if trained else 0
     write_records(folder / "train.jsonl", [_step(config, step, steps, skill, rng) for step in range(steps + 1)])
     write_json(folder / "run.json", _record(config, run, steps, rng).model_dump(mode="json"))
     _write_pictures(folder, config, run, steps, task_number, rng)
