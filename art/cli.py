@@ -44,7 +44,11 @@ def clear_errors() -> Iterator[None]:
 def config(json_text: Annotated[str, typer.Option("--json", help="the mapping as JSON")], out: OutPath) -> None:
     """Validate a configuration and write it with every default resolved."""
     with clear_errors():
-        resolved = parse_config(json.loads(json_text), "--json")
+        try:
+            data = json.loads(json_text)
+        except ValueError as error:
+            raise ConfigError(f"--json: not JSON: {error}") from None
+        resolved = parse_config(data, "--json")
         with atomic_path(out) as partial:  # in the order given, which figures and tables follow
             partial.write_text(resolved.model_dump_json(indent=2) + "\n", encoding="utf-8")
 

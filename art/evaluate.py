@@ -61,9 +61,9 @@ class Evaluator:
     def run(self) -> None:
         """Write ``items.jsonl`` and ``evaluation.json``."""
         self.clock.start_up()
+        trained = RunRecord.model_validate(read_json(self.workspace.folder / "run.json"))
         items = list(self.items())
         write_records(self.workspace.folder / "items.jsonl", items)
-        trained = RunRecord.model_validate(read_json(self.workspace.folder / "run.json"))
         self.workspace.write_record(
             "evaluation",
             self.clock,

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from art.config import ConfigError, TaskSection
-from art.records import Problem, RecordError, problem_id
+from art.records import Problem, RecordError, numbered_lines, problem_id
 
 
 def read_problems(path: Path) -> list[Problem]:
@@ -20,12 +20,8 @@ def read_problems(path: Path) -> list[Problem]:
     Raises:
         RecordError: the file cannot be read, or a line is no such problem (file:line).
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read: {error}") from None
     found: dict[str, Problem] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in numbered_lines(path):
         try:
             fields = json.loads(line)
             name = problem_id(fields["question"], fields["answer"], fields.get("tools"))

@@ -114,11 +114,7 @@ def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
         RecordError: file missing, a line not JSON or not of the schema (file:line), or no line at all.
     """
     records: list[AnyRecord] = []
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in numbered_lines(path):
         try:
             records.append(kind.model_validate_json(line))
         except ValidationError as error:
@@ -128,6 +124,21 @@ def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
     if not records:
         raise RecordError(f"{path}: holds no {kind.__name__}")
     return records
+
+
+def numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """Lines of a text file with their numbers from 1.
+
+    Only line feeds part them: JSON leaves U+2028 and the like as they are, where ``str.splitlines`` would cut.
+
+    Raises:
+        RecordError: the file is missing or not UTF-8.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from None
+    return list(enumerate(text.removesuffix("\n").split("\n"), start=1)) if text else []
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import resource
@@ -13,13 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from art.config import Config, ConfigError, RunKey
-from art.records import Problem, RunRecord, read_records, write_json
+from art.records import Problem, RecordError, RunRecord, read_records, write_json
+from art.scoring import SCORERS
 
 PACKAGES = ("torch", "transformers", "peft", "numpy", "pillow", "safetensors", "tokenizers")
 
 
 class Clock:
-    """Wall time by phase, in seconds, since the process began."""
+    """Wall time by phase, in seconds, since the process began (or the first one, for a run that resumed)."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -38,6 +40,11 @@ class Clock:
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
+    def resume(self, total: dict[str, float]) -> None:
+        """Count on from the times of an earlier process of the same run."""
+        self.seconds = {name: value for name, value in total.items() if name != "total"}
+        self.begin -= total["total"]
+
     def total(self) -> dict[str, float]:
         """All phases so far, and ``total``."""
         return {**self.seconds, "total": time.time() - self.begin}
@@ -54,6 +61,11 @@ class Workspace:
         for name, known in (("model", config.models), ("task", config.tasks), ("method", config.methods)):
             if getattr(key, name) not in known:
                 raise ConfigError(f"{name}: unknown {getattr(key, name)!r}; allowed: {', '.join(known)}")
+        seeds = config.method_seeds(key.method)
+        if key.seed not in seeds:
+            raise ConfigError(
+                f"seed: unknown {key.seed} for method {key.method}; allowed: {', '.join(map(str, seeds))}"
+            )
         self.config, self.key, self.results = config, key, results
         self.section = config.methods[key.method]
         self.folder = results / key.folder
@@ -61,8 +73,34 @@ class Workspace:
         self.seed_picture = results / "seeds" / f"{key.task}.png"
 
     def problems(self, split: str) -> list[Problem]:
-        """Read one problem file of the run's task."""
-        return read_records(self.results / "tasks" / self.key.task / f"{split}.jsonl", Problem)
+        """Read one problem file of the run's task.
+
+        Raises:
+            RecordError: a line is no problem, or its reference is none of the task's scorer (file:line).
+        """
+        path = self.problem_file(split)
+        problems = read_records(path, Problem)
+        scorer = SCORERS[self.config.tasks[self.key.task].scorer]
+        for number, problem in enumerate(problems, start=1):
+            try:
+                scorer.judge("", problem)
+            except ValueError as error:
+                raise RecordError(f"{path}:{number}: {error}") from None
+        return problems
+
+    def problem_file(self, split: str) -> Path:
+        """Path of a problem file of the run's task."""
+        return self.results / "tasks" / self.key.task / f"{split}.jsonl"
+
+    def input_digest(self) -> str:
+        """Hash of all that training reads beside the configuration: weights, problems, seed picture."""
+        weights = sorted(Path(self.config.models[self.key.model].path).glob("*.safetensors"))
+        paths = [*weights, self.problem_file("train"), self.problem_file("validation"), self.seed_picture]
+        found = hashlib.sha256()
+        for path in paths:
+            with path.open("rb") as stream:
+                found.update(hashlib.file_digest(stream, "sha256").digest())
+        return found.hexdigest()
 
     def write_record(
         self,

@@ -19,14 +19,14 @@ from rich.progress import Progress as Bar
 from torch import Tensor
 
 from art.checkpoint import Progress, load_progress, save_progress
-from art.config import Config, RunKey
+from art.config import Config, RunKey, digest
 from art.images import decode_png, encode_png
 from art.methods.base import Start, TrainedMethod, detached
 from art.methods.trained import trained_method
 from art.models.families import load_policy
 from art.objectives import degenerate_groups, group_advantages, normaliser, objective_loss
 from art.records import Problem, RecordError, StepRecord, write_records
-from art.rollouts.sampler import Decoding, Rollouts, sample
+from art.rollouts.sampler import Decoding, NonFiniteError, Rollouts, sample
 from art.runs import Clock, Workspace
 from art.scoring import SCORERS
 
@@ -66,6 +66,7 @@ class Trainer:
         self.workspace, self.clock = workspace, clock
         self.config, self.key, self.section = workspace.config, workspace.key, workspace.section
         self.digest = self.config.run_digest(self.key.model, self.key.task, self.key.method)
+        self.stamp = digest([self.digest, workspace.input_digest()])
         self.problems = workspace.problems("train")
         self.validation = workspace.problems("validation")[: self.config.training.validation_problems]
         if len(self.problems) < self.config.training.prompts:
@@ -95,13 +96,16 @@ class Trainer:
         """Train to the configured number of steps and write the run's folder.
 
         Raises:
-            TrainingError: a loss or gradient is not finite.
+            TrainingError: a loss, gradient or log-probability is not finite.
         """
         first = self._resume()
         with Bar() as bar:
             task = bar.add_task(self.key.folder, total=self.config.training.steps, completed=first)
             for step in range(first, self.config.training.steps):
-                self.step(step)
+                try:
+                    self.step(step)
+                except NonFiniteError as error:
+                    raise self._failure(step, str(error)) from None
                 bar.update(task, completed=step + 1)
                 if (step + 1) % self.config.training.snapshot_every == 0 or step + 1 == self.config.training.steps:
                     self._store(step + 1)
@@ -109,7 +113,7 @@ class Trainer:
 
     def _resume(self) -> int:
         """Steps already done."""
-        progress = load_progress(self.checkpoint, self.digest, self.parameters, self.optimiser)
+        progress = load_progress(self.checkpoint, self.stamp, self.parameters, self.optimiser)
         if progress is None:
             shutil.rmtree(self.work, ignore_errors=True)
             self.clock.start_up()
@@ -117,7 +121,7 @@ class Trainer:
             self._store(0)
             return 0
         self.log = progress.log
-        self.clock.seconds = progress.seconds
+        self.clock.resume(progress.seconds)
         return progress.step
 
     def _store(self, step: int) -> None:
@@ -126,11 +130,17 @@ class Trainer:
             picture = self.method.picture()
             if picture is not None:
                 encode_png(picture, self.work / "snapshots" / f"step{step:04d}.png")
-            progress = Progress(step, self.log, self.clock.seconds)
-            save_progress(self.checkpoint, self.digest, progress, self.parameters, self.optimiser)
+            progress = Progress(step, self.log, self.clock.total())
+            save_progress(self.checkpoint, self.stamp, progress, self.parameters, self.optimiser)
+
+    def _failure(self, step: int, what: str) -> TrainingError:
+        return TrainingError(
+            f"{self.key.folder}: step {step + 1}: {what}; the last good checkpoint is kept in {self.checkpoint}"
+        )
 
     def _finish(self) -> None:
         folder = self.workspace.folder
+        (folder / "run.json").unlink(missing_ok=True)  # an older record must not vouch for the new files
         artifact = self.method.save(self.workspace.artifact)
         shutil.rmtree(folder / "snapshots", ignore_errors=True)
         snapshots = self.work / "snapshots"
@@ -275,10 +285,7 @@ class Trainer:
                 limit = self.config.training.max_grad_norm or math.inf
                 norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), limit))
                 if not (math.isfinite(float(loss.detach())) and math.isfinite(norm)):
-                    raise TrainingError(
-                        f"{self.key.folder}: step {step + 1}: loss {float(loss.detach())}, gradient norm {norm}; the "
-                        f"state of the last good checkpoint is kept in {self.checkpoint}"
-                    )
+                    raise self._failure(step, f"loss {float(loss.detach())}, gradient norm {norm}")
                 self.optimiser.step()
             losses.append(float(loss.detach()))
             norms.append(norm)

@@ -13,6 +13,7 @@ from torch import nn
 from art.artifact import ADAPTER, Artifact, artifact_folder
 from art.methods.base import Start, TrainedMethod
 from art.models.policy import Policy, Prefix
+from art.models.preprocessor import CheckpointError
 
 TARGETS = (
     r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|linear_attn\.(in_proj_qkv|in_proj_z|out_proj)"
@@ -47,5 +48,16 @@ class Lora(TrainedMethod):
 
 
 def overlay_adapter(policy: Policy, folder: Path) -> None:
-    """Put a saved adapter over the policy's weights."""
-    PeftModel.from_pretrained(policy.model, folder / ADAPTER, use_safetensors=True).eval()
+    """Put a saved adapter over the policy's weights.
+
+    Raises:
+        CheckpointError: the adapter is missing, damaged or does not fit.
+    """
+    path = folder / ADAPTER
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (path / name).is_file():  # peft would look for it on the hub
+            raise CheckpointError(f"{path / name}: missing")
+    try:
+        PeftModel.from_pretrained(policy.model, path, use_safetensors=True).eval()
+    except Exception as error:  # peft raises its own, safetensors' and the system's errors
+        raise CheckpointError(f"{path}: adapter cannot be read: {error}") from None

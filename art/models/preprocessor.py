@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +32,12 @@ class Preprocessor:
         unit, area = self.patch_size * self.merge_size, size * size
         low, high = self.size["shortest_edge"], self.size["longest_edge"]
         if size % unit or not low <= area <= high:
-            smallest, largest = -(-int(low**0.5) // unit) * unit, int(high**0.5) // unit * unit
+            smallest, largest = math.ceil(low**0.5 / unit) * unit, int(high**0.5) // unit * unit
+            below, above = size // unit * unit, -(-size // unit) * unit
+            nearest = sorted({min(max(near, smallest), largest) for near in (below, above)})
             raise CheckpointError(
-                f"image.size {size}: this checkpoint's processor would resize it; "
-                f"allowed: multiples of {unit} from {smallest} to {largest}"
+                f"image.size {size}: this checkpoint's processor would resize it; allowed: multiples of {unit} "
+                f"from {smallest} to {largest}; nearest: {' and '.join(map(str, nearest))}"
             )
         return area // unit**2
 
@@ -51,5 +54,5 @@ def read_preprocessor(folder: Path) -> Preprocessor:
         return Preprocessor(**{name: found[name] for name in Preprocessor.__dataclass_fields__})
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: not an image processor's configuration: {error!r}") from None
