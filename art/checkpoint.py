@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from art.records import StepRecord, atomic_path
@@ -38,7 +38,7 @@ def save_progress(
         "seconds": json.dumps(progress.seconds),
     }
     with atomic_path(path) as partial:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
+        partial.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, metadata))
 
 
 def load_progress(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from art.config import Config, ConfigError, RunKey, TaskSection, TrainedMethod, load_config, parse_config
+from art.config import Config, ConfigError, TaskSection, TrainedMethod, load_config, parse_config, run_key
 from art.records import atomic_path
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -101,7 +101,7 @@ def train(config: ConfigPath, model: Model, task: Task, method: Method, results:
     """Make one run's artefact: train it, or draw it for a control."""
     with clear_errors():
         settings = load_config(config)
-        key = RunKey(model=model, task=task, method=method, seed=seed)
+        key = run_key(model, task, method, seed)
         if isinstance(settings.methods.get(method), TrainedMethod):
             from art.train import train as run
         else:
@@ -115,7 +115,7 @@ def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, resul
     with clear_errors():
         from art.evaluate import evaluate as run
 
-        run(load_config(config), RunKey(model=model, task=task, method=method, seed=seed), results)
+        run(load_config(config), run_key(model, task, method, seed), results)
 
 
 @app.command()

@@ -254,6 +254,18 @@ class RunKey(Section):
         return f"runs/{self.model}/{self.task}/{self.method}/seed{self.seed}"
 
 
+def run_key(model: str, task: str, method: str, seed: int) -> RunKey:
+    """Coordinates as a person typed them.
+
+    Raises:
+        ConfigError: a name or the seed is not of the right form.
+    """
+    try:
+        return RunKey(model=model, task=task, method=method, seed=seed)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(fault) for fault in error.errors())) from None
+
+
 def digest(value: Any) -> str:
     """First 16 hex digits of the SHA-256 of ``value`` as canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]

@@ -172,5 +172,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with partial.open("rb") as stream:
             os.fsync(stream.fileno())
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk names no file of itself
+        raise
     finally:
         partial.unlink(missing_ok=True)

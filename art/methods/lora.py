@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import nn
 
 from art.artifact import ADAPTER, Artifact, artifact_folder
@@ -43,7 +44,10 @@ class Lora(TrainedMethod):
     def save(self, out: Path) -> Artifact:
         artifact = Artifact(kind="lora", adapter=True, trained_numbers=self.trained_numbers())
         with artifact_folder(out, artifact) as folder:
-            self.adapted.save_pretrained(folder / ADAPTER)
+            try:
+                self.adapted.save_pretrained(folder / ADAPTER)
+            except SafetensorError as error:  # a full disk, among others
+                raise OSError(f"{out / ADAPTER}: adapter cannot be written: {error}") from None
         return artifact
 
 

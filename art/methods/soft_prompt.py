@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from art.artifact import EMBEDDINGS, Artifact, artifact_folder
@@ -38,7 +38,7 @@ class SoftPrompt(TrainedMethod):
             prefix_tokens=len(self.embeddings),
         )
         with artifact_folder(out, artifact) as folder:
-            save_file({"embeddings": self.embeddings.detach().contiguous()}, folder / EMBEDDINGS)
+            (folder / EMBEDDINGS).write_bytes(save({"embeddings": self.embeddings.detach().contiguous()}))
         return artifact
 
 
