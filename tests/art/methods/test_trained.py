@@ -1,0 +1,201 @@
+"""The trained methods: how they start, what they save, and that it comes back as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_world import World
+
+from art.artifact import read_artifact
+from art.evaluate import load_prefix
+from art.images import decode_png, distance
+from art.methods.base import Start, TrainedMethod
+from art.methods.trained import TRAINED, trained_method
+from art.models.policy import Policy, Prefix
+from art.models.preprocessor import CheckpointError
+from art.pixels import levels_to_tensor
+from art.records import RecordError
+from art.runs import Workspace
+from art.synthetic.tasks import problems
+
+PROBLEMS = problems("arithmetic", "test", 2, 0)
+
+
+def made(world: World, policy: Policy, method: str, **changes: object) -> TrainedMethod:
+    section = world.config().methods[method].model_copy(update=changes)
+    picture = decode_png(world.results / "seeds/arithmetic.png", 64)
+    return trained_method(section.kind)(policy, Start(0, picture, section))
+
+
+def disturbed(method: TrainedMethod, scale: float) -> TrainedMethod:
+    """The method as after some training."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in method.parameters().values():
+            parameter += torch.randn(parameter.shape, generator=generator) * scale
+    return method
+
+
+def last_hidden(policy: Policy, prefix: Prefix) -> torch.Tensor:
+    with torch.no_grad():
+        return policy.prefill(PROBLEMS, prefix).hidden
+
+
+def save(world: World, method: TrainedMethod, name: str) -> Workspace:
+    workspace = Workspace(world.config(), world.key(name), world.results)
+    workspace.folder.mkdir(parents=True)
+    method.save(workspace.artifact)
+    return workspace
+
+
+def test_every_kind_of_trained_method_has_a_class(world: World) -> None:
+    assert {section.kind for section in world.config().methods.values()} > set(TRAINED)
+    for kind in TRAINED:
+        assert issubclass(trained_method(kind), TrainedMethod)
+
+
+# -- art -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["art", "art_pixel", "art_bound5"])
+def test_art_starts_as_the_seed_picture(world: World, tiny_policy: Policy, name: str) -> None:
+    method = made(world, tiny_policy, name)
+    seed = decode_png(world.results / "seeds/arithmetic.png", 64)
+    assert np.array_equal(method.picture(), seed)
+    assert torch.equal(method.prefix().image, levels_to_tensor(seed))
+    assert method.detail()["distance_max"] == 0
+
+
+def test_grey_start_is_nearly_grey_and_follows_the_seed(world: World, tiny_policy: Policy) -> None:
+    picture = made(world, tiny_policy, "art", start="grey").picture()
+    assert picture.min() >= 122 and picture.max() <= 134 and picture.std() > 1
+    bounded = made(world, tiny_policy, "art_bound5", start="grey").picture()
+    assert distance(bounded, decode_png(world.results / "seeds/arithmetic.png", 64)).maximum <= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"), [("art_bound5", 3.0), ("art_pixel_bound5", 3.0), ("art_pixel_bound5", 0.02)]
+)
+def test_the_bound_holds_exactly_in_the_saved_png(world: World, tiny_policy: Policy, name: str, scale: float) -> None:
+    workspace = save(world, disturbed(made(world, tiny_policy, name), scale), name)
+    apart = distance(
+        decode_png(workspace.artifact / "image.png", 64), decode_png(world.results / "seeds/arithmetic.png", 64)
+    )
+    assert apart.maximum == 5
+
+
+@pytest.mark.parametrize("name", ["art", "art_pixel", "art_bound5"])
+def test_the_saved_png_is_what_the_last_forward_pass_saw(world: World, tiny_policy: Policy, name: str) -> None:
+    method = disturbed(made(world, tiny_policy, name), 0.7)
+    seen = method.prefix()
+    workspace = save(world, method, name)
+    assert sorted(path.name for path in workspace.artifact.iterdir()) == ["artifact.json", "image.png"]
+    loaded = load_prefix(workspace, tiny_policy)
+    assert torch.equal(loaded.image, seen.image.detach())
+    assert torch.equal(last_hidden(tiny_policy, loaded), last_hidden(tiny_policy, seen))
+    artifact = read_artifact(workspace.artifact)
+    assert artifact.prefix_tokens == 4 + 2 and artifact.image_size == 64
+    assert artifact.trained_numbers == (64 * 64 * 3 if name == "art_pixel" else 16 * 32)
+
+
+def test_pixels_get_a_gradient_through_the_rounding(world: World, tiny_policy: Policy) -> None:
+    for name in ("art", "art_pixel"):
+        method = made(world, tiny_policy, name)
+        tiny_policy.prefill(PROBLEMS, method.prefix()).hidden.square().sum().backward()
+        (free,) = method.parameters().values()
+        assert free.grad is not None and (free.grad != 0).float().mean() > 0.9
+    assert all(parameter.grad is None for parameter in tiny_policy.model.parameters())
+
+
+# -- lora ----------------------------------------------------------------------------------------------------------
+
+
+def test_lora_adapts_every_matrix_of_the_language_layers_and_nothing_else(world: World, tiny_checkpoint: Path) -> None:
+    policy = Policy(tiny_checkpoint)
+    before = last_hidden(policy, Prefix())
+    method = made(world, policy, "lora")
+    names = list(method.parameters())
+    assert names and all(".language_model.layers." in name and ".lora_" in name for name in names)
+    assert not [name for name in names if "visual" in name]
+    # ...layers.N.GROUP.MODULE.lora_A.default.weight
+    assert {name.split(".lora_")[0].rsplit(".", 1)[1] for name in names} == {
+        *("q_proj", "k_proj", "v_proj", "o_proj", "in_proj_qkv", "in_proj_z", "out_proj"),
+        *("gate_proj", "up_proj", "down_proj"),
+    }
+    torch.testing.assert_close(last_hidden(policy, Prefix()), before)  # B starts at 0
+    disturbed(method, 0.2)
+    assert not torch.allclose(last_hidden(policy, Prefix()), before, atol=1e-3)
+    with method.untrained() as prefix:
+        torch.testing.assert_close(last_hidden(policy, prefix), before)
+
+
+def test_lora_comes_back_from_standard_files(world: World, tiny_checkpoint: Path) -> None:
+    policy = Policy(tiny_checkpoint)
+    method = disturbed(made(world, policy, "lora"), 0.2)
+    trained = last_hidden(policy, Prefix())
+    workspace = save(world, method, "lora")
+    adapter = workspace.artifact / "adapter"
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= {path.name for path in adapter.iterdir()}
+    settings = json.loads((adapter / "adapter_config.json").read_text())
+    assert (settings["peft_type"], settings["r"], settings["lora_alpha"]) == ("LORA", 2, 16)
+    stored = load_file(adapter / "adapter_model.safetensors")
+    assert sum(value.numel() for value in stored.values()) == read_artifact(workspace.artifact).trained_numbers
+    again = Policy(tiny_checkpoint)
+    assert load_prefix(workspace, again) == Prefix()
+    torch.testing.assert_close(last_hidden(again, Prefix()), trained, rtol=0, atol=1e-6)
+
+
+# -- soft prompt ---------------------------------------------------------------------------------------------------
+
+
+def test_soft_prompt_comes_back(world: World, tiny_policy: Policy) -> None:
+    method = made(world, tiny_policy, "soft_prompt")
+    start = method.prefix().embeddings.detach()
+    assert start.shape == (4, 64)  # as many as the image's visual tokens
+    assert all((tiny_policy.token_embeddings == row).all(dim=1).any() for row in start), "embeddings of real tokens"
+    disturbed(method, 0.1)
+    workspace = save(world, method, "soft_prompt")
+    loaded = load_prefix(workspace, tiny_policy)
+    assert torch.equal(loaded.embeddings, method.prefix().embeddings.detach())
+    assert read_artifact(workspace.artifact).trained_numbers == 4 * 64
+    assert read_artifact(workspace.artifact).prefix_tokens == 4
+
+
+# -- damaged artefacts ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("lora", "adapter/adapter_model.safetensors"),
+        ("lora", "adapter/adapter_config.json"),
+        ("soft_prompt", "prompt.safetensors"),
+        ("soft_prompt", "artifact.json"),
+    ],
+)
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_damaged_artefact_is_named(world: World, tiny_checkpoint: Path, name: str, file: str, damage: str) -> None:
+    policy = Policy(tiny_checkpoint)
+    workspace = save(world, made(world, policy, name), name)
+    path = workspace.artifact / file
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises((CheckpointError, RecordError), match=path.parent.name):
+        load_prefix(workspace, Policy(tiny_checkpoint))
+
+
+def test_saving_replaces_an_older_artefact_whole(world: World, tiny_policy: Policy) -> None:
+    workspace = save(world, made(world, tiny_policy, "art"), "art")
+    (workspace.artifact / "litter.txt").write_text("from another time")
+    made(world, tiny_policy, "art").save(workspace.artifact)
+    assert sorted(path.name for path in workspace.artifact.iterdir()) == ["artifact.json", "image.png"]
+    assert [path.name for path in workspace.folder.iterdir()] == ["artifact"]
+    shutil.rmtree(workspace.folder)

@@ -1,0 +1,183 @@
+"""The commands: what they write, and how they fail: status 1 and one message that names its cause."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_world import World
+from typer.testing import CliRunner
+
+from art.cli import app
+from art.config import load_config
+from art.images import decode_png, encode_png, random_image
+from art.records import Item, Problem, read_json, read_records
+
+
+def run(*arguments: str) -> None:
+    done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+
+
+def failure(*arguments: str) -> str:
+    """Message of a command that must fail without a traceback."""
+    done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("art: ") and done.stderr.count("art: ") == 1 and "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_run_from_configuration_to_items(world: World, tmp_path: Path) -> None:
+    """Every command that the DAG uses, by its command line."""
+    out = tmp_path / "made"
+    run("config", "--json", json.dumps(world.mapping()), "--out", out / "config.json")
+    assert load_config(out / "config.json") == world.config()
+    run("generate", "tool_call", "--config", out / "config.json", "--out", out / "tasks")
+    assert [len(read_records(out / f"tasks/{name}.jsonl", Problem)) for name in ("train", "validation", "test")] == [
+        16,
+        8,
+        8,
+    ]
+    assert set(read_json(out / "tasks/report.json")["shared"].values()) == {0}
+    run("draw", "tool_call", "--config", out / "config.json", "--out", out / "seed.png")
+    assert np.array_equal(decode_png(out / "seed.png", 64), decode_png(world.results / "seeds/tool_call.png", 64))
+    run(*world.arguments("train", "soft_prompt", training={"steps": 1}))
+    run(*world.arguments("evaluate", "soft_prompt", training={"steps": 1}))
+    assert len(read_records(world.folder("soft_prompt") / "items.jsonl", Item)) == 24
+
+
+# -- bad configurations --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "entry", "parts"),
+    [
+        ("imag", {}, ["imag", "allowed keys"]),
+        ("image", {"size": 100}, ["image.size: 100", "96, 128"]),
+        ("image", {"size": "big"}, ["image.size", "'big'"]),
+        ("training", {"promts": 3}, ["training.promts", "3", "allowed keys", "prompts"]),
+        ("methods", {"art": {"kind": "paint"}}, ["methods.art", "paint", "'random_string'"]),
+    ],
+)
+def test_a_bad_configuration_stops_every_command(world: World, section: str, entry: Any, parts: list[str]) -> None:
+    changes = {section: entry}
+    path = world.write_config(**changes)
+    messages = [
+        failure("config", "--json", json.dumps(world.mapping(**changes)), "--out", world.root / "out.json"),
+        failure("generate", "arithmetic", "--config", path, "--out", world.root / "out"),
+        failure("draw", "arithmetic", "--config", path, "--out", world.root / "out.png"),
+        failure(*world.arguments("train", "art", **changes)),
+        failure(*world.arguments("evaluate", "art", **changes)),
+    ]
+    for message in messages:
+        assert [part for part in parts if part not in message] == []
+    assert not (world.results / "runs").exists() and not list(world.root.glob("out*"))
+
+
+def test_text_that_is_not_json(tmp_path: Path) -> None:
+    assert "--json" in failure("config", "--json", "{", "--out", tmp_path / "out.json")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "parts"),
+    [
+        ("--model", "huge", ["model", "'huge'", "allowed: tiny"]),
+        ("--task", "sums", ["task", "'sums'", "allowed: arithmetic, tool_call"]),
+        ("--method", "magic", ["method", "'magic'", "no_image", "soft_prompt"]),
+        ("--seed", "7", ["seed", "7", "allowed: 0, 1"]),
+        ("--seed", "-1", ["seed", "-1"]),
+        ("--model", "a/b", ["model", "a/b"]),
+        ("--config", "none.yaml", ["none.yaml", "cannot be read"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_unknown_names_are_answered_with_the_known_ones(
+    world: World, command: str, option: str, value: str, parts: list[str]
+) -> None:
+    arguments = world.arguments(command, "art")
+    arguments[arguments.index(option) + 1] = value
+    message = failure(*arguments)
+    assert [part for part in parts if part not in message] == []
+
+
+@pytest.mark.parametrize("command", ["generate", "draw"])
+def test_an_unknown_task(world: World, command: str) -> None:
+    message = failure(command, "sums", "--config", world.write_config(), "--out", world.root / "out")
+    assert "'sums'" in message and "allowed: arithmetic, tool_call" in message
+
+
+# -- bad files -----------------------------------------------------------------------------------------------------
+
+
+def damage(world: World, what: str) -> list[str]:
+    """Damage an input; returns what the message must name."""
+    train = world.results / "tasks/arithmetic/train.jsonl"
+    seed = world.results / "seeds/arithmetic.png"
+    if what == "problem":
+        lines = train.read_text().splitlines()
+        lines[4] = lines[4][:-9]
+        train.write_text("\n".join(lines))
+        return ["train.jsonl:5"]
+    if what == "truncated":
+        seed.write_bytes(seed.read_bytes()[:-30])
+        return ["arithmetic.png", "truncated"]
+    if what == "size":
+        encode_png(random_image(96, np.random.default_rng(0)), seed)
+        return ["arithmetic.png", "96 x 96", "64 x 64"]
+    if what == "picture":
+        seed.unlink()
+        return ["arithmetic.png"]
+    if what == "problems":
+        train.unlink()
+        return ["train.jsonl"]
+    weights = world.root / "checkpoint/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    return ["checkpoint"]
+
+
+@pytest.mark.parametrize("what", ["problem", "truncated", "size", "picture", "problems", "weights"])
+def test_damaged_inputs_of_training_are_named(world: World, what: str) -> None:
+    parts = damage(world, what)
+    message = failure(*world.arguments("train", "art"))
+    assert [part for part in parts if part not in message] == []
+    assert not (world.folder("art") / "run.json").exists()
+
+
+def test_a_size_that_the_checkpoint_would_resize(world: World) -> None:
+    encode_png(random_image(544, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
+    message = failure(*world.arguments("train", "art", image={"size": 544}))
+    assert "image.size 544" in message and "from 32 to 512" in message
+    assert "image.size 544" in failure(*world.arguments("train", "random_string", image={"size": 544}))
+
+
+def test_nothing_to_evaluate(world: World) -> None:
+    assert "artifact.json" in failure(*world.arguments("evaluate", "art"))
+
+
+def test_a_reference_that_is_not_the_scorers(world: World) -> None:
+    message = failure(*world.arguments("train", "art", tasks={"arithmetic": {"scorer": "multiple_choice"}}))
+    assert "train.jsonl:1: " in message
+
+
+@pytest.mark.parametrize("method", ["art", "lora", "soft_prompt", "random_image"])
+def test_a_full_disk_leaves_nothing_that_looks_complete(world: World, method: str) -> None:
+    """No file may grow beyond 2 kB: checkpoints, adapters and pictures break off."""
+    arguments = world.arguments("train", method)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    try:
+        message = failure(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert "File too large" in message and str(world.results) in message
+    left = [path for path in world.folder(method).rglob("*") if path.is_file()]
+    assert [path for path in left if path.suffix != ".partial" and ".artifact.partial" not in str(path)] == []
+    run(*arguments)
+    assert (world.folder(method) / "run.json").is_file()

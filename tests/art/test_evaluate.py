@@ -1,0 +1,136 @@
+"""Evaluation: complete items, scores that agree with the scorer, always from the files of the artefact."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from tiny_world import World
+
+from art.config import digest
+from art.evaluate import Evaluator, evaluate
+from art.images import ImageError, encode_png, random_image
+from art.methods.controls import make_control
+from art.records import Item, Problem, RecordError, RunRecord, read_json, read_records
+from art.scoring import SCORERS
+
+
+def score(world: World, method: str, **sections: dict) -> list[Item]:
+    evaluate(world.config(**sections), world.key(method), world.results)
+    return read_records(world.folder(method) / "items.jsonl", Item)
+
+
+@pytest.fixture
+def made(world: World) -> World:
+    """A world with the artefacts of three controls."""
+    for method in ("no_image", "random_image", "random_string"):
+        make_control(world.config(), world.key(method), world.results)
+    return world
+
+
+@pytest.mark.parametrize("method", ["no_image", "random_image", "random_string"])
+def test_items_are_complete_and_greedy_comes_first(made: World, method: str) -> None:
+    items = score(made, method)
+    problems = read_records(made.results / "tasks/arithmetic/test.jsonl", Problem)
+    names = [problem.id for problem in problems]
+    assert [(item.decoding, item.id, item.sample) for item in items] == [
+        *(("greedy", name, 0) for name in names),
+        *(("sampled", name, sample) for name in names for sample in (0, 1)),
+    ]
+    by_id = {problem.id: problem for problem in problems}
+    for item in items:
+        verdict = SCORERS["numeric"].judge(item.completion, by_id[item.id])
+        assert (item.score, item.extracted) == (verdict.score, verdict.extracted)
+        assert 1 <= item.tokens <= 6
+    record = RunRecord.model_validate(read_json(made.folder(method) / "evaluation.json"))
+    trained = RunRecord.model_validate(read_json(made.folder(method) / "run.json"))
+    settings = made.config().evaluation.model_dump(mode="json")
+    assert record.digest == digest([trained.digest, settings])
+    assert record.completion_tokens == sum(item.tokens for item in items)
+    assert record.prefix_tokens == trained.prefix_tokens
+
+
+def test_evaluating_twice_gives_the_same_bytes(made: World) -> None:
+    path = made.folder("random_image") / "items.jsonl"
+    score(made, "random_image")
+    first = path.read_bytes()
+    score(made, "random_image")
+    assert path.read_bytes() == first
+
+
+def test_greedy_does_not_depend_on_the_batch(made: World) -> None:
+    small = score(made, "random_image", evaluation={"samples": 0, "batch_size": 1})
+    large = score(made, "random_image", evaluation={"samples": 0, "batch_size": 100})
+    assert small == large and len(small) == 8
+
+
+def test_every_method_is_sampled_with_the_same_random_numbers(made: World) -> None:
+    """A picture without influence (the same model, another method's name) gives the same completions."""
+    first = score(made, "no_image")
+    shutil.copytree(made.folder("no_image") / "artifact", made.folder("seed_image") / "artifact")
+    shutil.copy(made.folder("no_image") / "run.json", made.folder("seed_image"))
+    assert score(made, "seed_image") == first
+
+
+def test_the_picture_is_read_from_its_png(made: World) -> None:
+    before = score(made, "random_image")
+    encode_png(random_image(64, np.random.default_rng(99)), made.folder("random_image") / "artifact/image.png")
+    assert score(made, "random_image") != before
+    assert score(made, "no_image") != before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "size", "missing", "artifact", "run"])
+def test_a_damaged_run_is_named_and_leaves_no_items(made: World, damage: str) -> None:
+    folder = made.folder("random_image")
+    path = folder / "artifact/image.png"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:2000])
+    elif damage == "size":
+        encode_png(random_image(96, np.random.default_rng(0)), path)
+    elif damage == "missing":
+        path.unlink()
+    elif damage == "artifact":
+        path = folder / "artifact/artifact.json"
+        path.write_text("{}")
+    else:
+        path = folder / "run.json"
+        path.unlink()
+    with pytest.raises((ImageError, RecordError), match=path.name) as caught:
+        score(made, "random_image")
+    assert str(folder) in str(caught.value)
+    if damage == "size":
+        assert "96 x 96" in str(caught.value) and "64 x 64" in str(caught.value)
+    assert not (folder / "items.jsonl").exists() and not (folder / "evaluation.json").exists()
+
+
+def test_an_interrupted_evaluation_leaves_no_items(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    calls = []
+    original = Evaluator._score
+
+    def die_late(self: Evaluator, *rest):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Killed
+        return original(self, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "_score", die_late)
+        with pytest.raises(Killed):
+            score(made, "random_image")
+    assert sorted(path.name for path in made.folder("random_image").iterdir()) == [
+        "artifact",
+        "run.json",
+        "train.jsonl",
+    ]
+    assert len(score(made, "random_image")) == 24
+
+
+def test_a_malformed_test_problem_is_named_with_its_line(made: World) -> None:
+    path = made.results / "tasks/arithmetic/test.jsonl"
+    path.write_text(path.read_text() + '{"question": "no id"}\n')
+    with pytest.raises(RecordError, match=r"test\.jsonl:9: id"):
+        score(made, "no_image")

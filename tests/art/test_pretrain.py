@@ -1,0 +1,110 @@
+"""Pretraining in miniature: a loadable checkpoint, the same every time, and a loss that falls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+
+from art.config import ConfigError
+from art.models.policy import Policy, Prefix
+from art.pretrain import PretrainConfig, Stage, encode, forward, load_recipe, pretrain
+from art.pretrain import batches as corpus_batches
+from art.synthetic.corpus import Document
+from art.synthetic.tasks import problems
+
+RECIPE = {
+    "name": "test",
+    "shape": {
+        "hidden": 64,
+        "feed_forward": 64,
+        "vision_hidden": 32,
+        "vision_depth": 1,
+        "image_size": 64,
+        "vocabulary": 600,
+    },
+    "stages": [{"steps": 2}, {"steps": 3, "mixture": {"skills": ["sums"], "cued": 0.5}}],
+    "tokenizer_documents": 200,
+    "batch": 4,
+    "pool": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def recipe() -> PretrainConfig:
+    return PretrainConfig.model_validate(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def made(recipe: PretrainConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("pretrained") / "test"
+    return out, pretrain(recipe, out, steps=2)
+
+
+def test_the_auto_classes_load_it(made: tuple[Path, list[dict]]) -> None:
+    out, log = made
+    model = AutoModelForImageTextToText.from_pretrained(out)
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    processor = AutoImageProcessor.from_pretrained(out, use_fast=False)
+    assert type(model).__name__ == "Qwen3_5ForConditionalGeneration"
+    assert type(processor).__name__.startswith("Qwen2VLImageProcessor")
+    assert model.dtype == torch.bfloat16
+    for token in ("<|im_end|>", "<|image_pad|>", "<tool_call>"):
+        assert tokenizer.decode(tokenizer(token).input_ids) == token and len(tokenizer(token).input_ids) == 1
+    assert model.config.image_token_id == tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    assert [(entry["stage"], entry["step"]) for entry in log] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert all(5 < entry["loss"] < 8 for entry in log)
+
+
+def test_it_is_the_same_every_time(recipe: PretrainConfig, made: tuple[Path, list[dict]], tmp_path: Path) -> None:
+    out, log = made
+    assert pretrain(recipe, tmp_path / "again", steps=2) == log
+    for name in ("model.safetensors", "tokenizer.json", "config.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_documents_end_like_the_policys_prompts(made: tuple[Path, list[dict]]) -> None:
+    """What pretraining shows before an answer is what the policy shows before a completion, token by token."""
+    policy = Policy(made[0])
+    for task in ("arithmetic", "tool_call"):
+        (problem,) = problems(task, "test", 1, 0)
+        ids, weights = encode(policy.tokenizer, Document(problem.question, "yes", None, problem.tools), 0.1, 4)
+        prompt = policy.encode(problem, Prefix(), None)[0]
+        assert ids[: len(prompt)] == prompt
+        assert ids[len(prompt) :] == policy.tokenizer("yes<|im_end|>").input_ids
+        assert weights == [0.1] * len(prompt) + [1.0] * (len(ids) - len(prompt))
+
+
+def test_padding_is_never_seen(recipe: PretrainConfig, made: tuple[Path, list[dict]]) -> None:
+    policy = Policy(made[0])
+    batch = next(one for one in corpus_batches(recipe, 0, policy.tokenizer) if one.images is None)
+    with torch.no_grad():
+        together = forward(policy.model, batch)
+        for row in range(len(batch.ids)):
+            length = int(batch.weights[row].nonzero().max()) + 1
+            alone = policy.model(input_ids=batch.ids[row : row + 1, :length], use_cache=False).logits[0, :-1]
+            torch.testing.assert_close(together[row, : length - 1], alone, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"stages": []}, "stages"), ({"shape": {"hiden": 3}}, "hiden"), ({"name": None}, "name"), ({"batch": 0}, "batch")],
+)
+def test_a_bad_recipe_is_named(tmp_path: Path, change: dict, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**RECIPE, **change}))
+    with pytest.raises(ConfigError, match=rf"recipe\.yaml: (.|\n)*{message}"):
+        load_recipe(path)
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_the_shipped_recipes_validate() -> None:
+    folder = Path(__file__).parents[2] / "config/pretrain"
+    names = {path.stem: load_recipe(path) for path in folder.glob("*.yaml")}
+    assert {recipe.name for recipe in names.values()} == set(names)
+    assert all(isinstance(stage, Stage) for recipe in names.values() for stage in recipe.stages)

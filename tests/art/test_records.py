@@ -1,0 +1,136 @@
+"""Reading and writing of records: atomic files, errors with file and line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from art.records import (
+    Item,
+    Problem,
+    RecordError,
+    StepRecord,
+    atomic_path,
+    problem_id,
+    read_json,
+    read_records,
+    write_json,
+    write_records,
+)
+
+# What JSON leaves as it is and str.splitlines would cut at.
+ODD = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\r\nh"
+
+
+def problem(question: str = "How many?") -> Problem:
+    return Problem(id=problem_id(question, "1"), question=question, answer="1")
+
+
+def test_records_come_back_whatever_they_hold(tmp_path: Path) -> None:
+    item = Item(id="x", decoding="greedy", sample=0, completion=ODD, score=0, tokens=3)
+    write_records(tmp_path / "items.jsonl", [item, item])
+    assert read_records(tmp_path / "items.jsonl", Item) == [item, item]
+    write_records(tmp_path / "problems.jsonl", [problem(ODD)])
+    assert read_records(tmp_path / "problems.jsonl", Problem) == [problem(ODD)]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "Invalid JSON"),
+        ("", "Invalid JSON"),
+        ("[]", "object"),
+        ('{"question": "q", "answer": "1"}', "id: Field required"),
+        ('{"id": "0", "question": "q", "answer": "1"}', "not the content hash"),
+        ('{"id": "0", "question": 3, "answer": "1"}', "question: "),
+        ('{"id": "0", "question": "q", "answer": "1", "extra": 1}', "extra: "),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(f"{problem().model_dump_json()}\n{line}\n{problem().model_dump_json()}\n")
+    with pytest.raises(RecordError, match=rf"train\.jsonl:2: .*{message}"):
+        read_records(path, Problem)
+
+
+def test_missing_empty_and_binary_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    with pytest.raises(RecordError, match=r"train\.jsonl: cannot be read"):
+        read_records(path, Problem)
+    path.write_text("")
+    with pytest.raises(RecordError, match=r"train\.jsonl: holds no Problem"):
+        read_records(path, Problem)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(RecordError, match=r"train\.jsonl: cannot be read"):
+        read_records(path, Problem)
+    with pytest.raises(RecordError, match=r"train\.jsonl"):
+        read_json(path)
+
+
+def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
+    tools = [{"name": "a"}]
+    assert len({problem_id("q", "1"), problem_id("q", "2"), problem_id("p", "1"), problem_id("q", "1", tools)}) == 4
+    assert problem_id("q", "1", [{"b": 1, "a": 2}]) == problem_id("q", "1", [{"a": 2, "b": 1}])
+
+
+def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep/file.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(KeyboardInterrupt), atomic_path(path) as partial:
+        partial.write_text("half")
+        raise KeyboardInterrupt
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [one.name for one in path.parent.iterdir()] == ["file.json"]
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 4 kB: writing stops as on a full disk, in the middle of a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path, full_disk: None) -> None:
+    path = tmp_path / "train.jsonl"
+    records = [StepRecord(step=number, detail={"a": 1.0}) for number in range(1000)]
+    with pytest.raises(OSError, match=r"train\.jsonl") as caught:
+        write_records(path, records)
+    assert caught.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_the_older_artefact_and_checkpoint(tmp_path: Path, full_disk: None) -> None:
+    import numpy as np
+    import torch
+
+    from art.artifact import Artifact, artifact_folder, read_artifact
+    from art.checkpoint import Progress, load_progress, save_progress
+    from art.images import encode_png, random_image
+
+    folder = tmp_path / "artifact"
+    with artifact_folder(folder, Artifact(kind="art", image_size=8)) as partial:
+        encode_png(random_image(8, np.random.default_rng(0)), partial / "image.png")
+    with pytest.raises(OSError), artifact_folder(folder, Artifact(kind="art", image_size=64)) as partial:
+        encode_png(random_image(64, np.random.default_rng(0)), partial / "image.png")
+    assert read_artifact(folder).image_size == 8
+
+    parameters = {"free": torch.nn.Parameter(torch.zeros(10))}
+    optimiser = torch.optim.Adam(parameters.values(), lr=0.1)
+    save_progress(tmp_path / "state", "digest", Progress(1, [], {"total": 1.0}), parameters, optimiser)
+    large = {"free": torch.nn.Parameter(torch.zeros(10_000))}
+    with pytest.raises(OSError, match="state"):
+        save_progress(
+            tmp_path / "state", "digest", Progress(2, [], {"total": 2.0}), large, torch.optim.Adam(large.values(), lr=1)
+        )
+    kept = load_progress(tmp_path / "state", "digest", parameters, optimiser)
+    assert kept is not None and kept.step == 1

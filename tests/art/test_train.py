@@ -1,0 +1,376 @@
+"""The training loop: determinism, resumption, objectives, failures."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_world import World
+
+from art import train as module
+from art.images import decode_png
+from art.records import Problem, RecordError, RunRecord, StepRecord, read_json, read_records, write_records
+from art.runs import Clock, Workspace
+from art.train import Trainer, TrainingError, train
+
+Undisturbed = Callable[[str], dict[str, bytes]]
+
+
+def run(world: World, method: str, seed: int = 0, **sections: dict) -> Path:
+    train(world.config(**sections), world.key(method, seed=seed), world.results)
+    return world.folder(method, seed=seed)
+
+
+def trainer(world: World, method: str, **sections: dict) -> Trainer:
+    return Trainer(Workspace(world.config(**sections), world.key(method), world.results), Clock())
+
+
+def log(folder: Path) -> list[StepRecord]:
+    return read_records(folder / "train.jsonl", StepRecord)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that must be reproducible: every file but the record, the log without its times, paths without the root."""
+    root = str(folder.parents[5]).encode()  # peft writes the checkpoint's path into the adapter
+    found = {
+        str(path.relative_to(folder)): path.read_bytes().replace(root, b"")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", "train.jsonl")
+    }
+    steps = [record.model_copy(update={"seconds": None}).model_dump_json() for record in log(folder)]
+    return {**found, "train.jsonl": "\n".join(steps).encode()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, bytes]]:
+    """Contents of a method's run that nothing disturbed; each is made once."""
+
+    @functools.cache
+    def made(method: str) -> dict[str, bytes]:
+        root = tmp_path_factory.mktemp("undisturbed") / "world"
+        shutil.copytree(tiny_inputs, root)
+        return contents(run(World(root), method))
+
+    return made
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Let training die when it begins the step (counted from 0)."""
+    original = Trainer.step
+
+    def step_or_die(self: Trainer, number: int) -> None:
+        if number == step:
+            raise Killed
+        original(self, number)
+
+    monkeypatch.setattr(Trainer, "step", step_or_die)
+
+
+# -- what a run leaves ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["art", "art_pixel", "art_bound5", "lora", "soft_prompt"])
+def test_a_run_twice_gives_the_same_bytes(world: World, undisturbed: Undisturbed, method: str) -> None:
+    one = run(world, method)
+    assert contents(one) == undisturbed(method)
+    records = log(one)
+    assert [record.step for record in records] == [0, 1, 2, 3]
+    assert any(record.gradient_norm for record in records), "something was learned from"
+    images = method.startswith("art")
+    snapshots = [path.name for path in sorted((one / "snapshots").iterdir())] if images else []
+    assert snapshots == ([f"step{number:04d}.png" for number in range(4)] if images else [])
+    assert sorted(path.name for path in one.iterdir()) == sorted(
+        ["artifact", "run.json", "train.jsonl", *(["snapshots"] if images else [])]
+    )
+    record = RunRecord.model_validate(read_json(one / "run.json"))
+    assert record.steps == 3 and record.trained_numbers > 0
+    assert record.completion_tokens == sum(step.completion_tokens or 0 for step in records)
+    assert {"start_up", "rollout", "forward", "backward", "optimiser", "total"} <= set(record.seconds)
+
+
+def test_the_last_snapshot_is_the_artefact_and_the_first_the_seed(world: World) -> None:
+    folder = run(world, "art")
+    assert (folder / "snapshots/step0003.png").read_bytes() == (folder / "artifact/image.png").read_bytes()
+    assert (folder / "snapshots/step0000.png").read_bytes() == (world.results / "seeds/arithmetic.png").read_bytes()
+    moved = decode_png(folder / "artifact/image.png", 64) != decode_png(world.results / "seeds/arithmetic.png", 64)
+    assert moved.mean() > 0.5
+
+
+def test_seeds_differ(world: World) -> None:
+    one, two = (run(world, "art", seed) / "artifact/image.png" for seed in (0, 1))
+    assert one.read_bytes() != two.read_bytes()
+
+
+def test_methods_of_one_seed_see_the_same_problems(world: World) -> None:
+    art, lora = trainer(world, "art"), trainer(world, "lora")
+    for step in range(9):  # more than two epochs of 16 problems
+        for attempt in range(2):
+            assert art._prompts(step, attempt) == lora._prompts(step, attempt)
+    seen = [problem.id for step in range(4) for problem in art._prompts(step, 0)]
+    assert len(set(seen)) == 16, "an epoch is the whole file"
+    assert [problem.id for step in range(4, 8) for problem in art._prompts(step, 0)] != seen
+
+
+# -- interruption --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["art", "lora"])
+@pytest.mark.parametrize("stopped", [0, 2])
+def test_an_interrupted_run_resumes_to_the_same_bytes(
+    world: World, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch, method: str, stopped: int
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, stopped)
+        with pytest.raises(Killed):
+            run(world, method)
+    folder = world.folder(method)
+    assert not (folder / "artifact").exists() and not (folder / "run.json").exists()
+    steps = []
+    original = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self, number: (steps.append(number), original(self, number)))
+    assert contents(run(world, method)) == undisturbed(method)
+    assert steps == list(range(stopped, 3)), "only what was lost is done again"
+
+
+def test_killed_between_the_last_step_and_the_record(
+    world: World, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_records", lambda *_: (_ for _ in ()).throw(Killed()))
+        with pytest.raises(Killed):
+            run(world, "art")
+    assert not (world.folder("art") / "run.json").exists()
+    assert contents(run(world, "art")) == undisturbed("art")
+
+
+# Writes half of the second step's checkpoint, then is killed as `kill -9` does it: nothing can be caught or tidied.
+KILLED_WHILE_WRITING = """
+import os, signal
+from art import checkpoint
+from art.cli import app
+
+written, save = [], checkpoint.save
+
+def die_at_the_third(*arguments):
+    written.append(save(*arguments))
+    if len(written) == 3:
+        (partial,) = set(folder.glob(".*.partial")) or [folder / f".state.safetensors.{os.getpid()}.partial"]
+        partial.write_bytes(written[-1][: len(written[-1]) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return written[-1]
+
+checkpoint.save = die_at_the_third
+app(arguments)
+"""
+
+
+def test_kill_minus_9_in_the_middle_of_a_checkpoint(world: World, undisturbed: Undisturbed) -> None:
+    work = world.folder("art") / "progress"
+    head = f"from pathlib import Path\nfolder, arguments = Path({str(work)!r}), {world.arguments('train', 'art')!r}\n"
+    environment = {**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", head + KILLED_WHILE_WRITING],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(list(work.glob(".*.partial"))) == 1, "the half file is there, under a name that nobody reads"
+    assert (work / "state.safetensors").is_file() and not (world.folder("art") / "run.json").exists()
+    assert contents(run(world, "art")) == undisturbed("art")
+
+
+def test_resumed_times_add_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        with pytest.raises(Killed):
+            run(world, "art")
+    seconds = read_json(run(world, "art") / "run.json")["seconds"]
+    assert sum(value for name, value in seconds.items() if name != "total") <= seconds["total"]
+
+
+@pytest.mark.parametrize("change", ["config", "problems", "picture", "weights"])
+def test_changed_settings_or_inputs_start_anew(world: World, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        with pytest.raises(Killed):
+            run(world, "art")
+    settings = {"training": {"temperature": 0.9}} if change == "config" else {}
+    if change == "problems":
+        path = world.results / "tasks/arithmetic/train.jsonl"
+        path.write_text("".join(reversed(path.read_text().splitlines(keepends=True))))
+    elif change == "picture":
+        other = world.results / "seeds/tool_call.png"
+        other.replace(world.results / "seeds/arithmetic.png")
+    elif change == "weights":
+        from safetensors.torch import load_file, save_file
+
+        path = world.root / "checkpoint/model.safetensors"
+        save_file({name: value * 1.01 for name, value in load_file(path).items()}, path, {"format": "pt"})
+    steps = []
+    original = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self, number: (steps.append(number), original(self, number)))
+    run(world, "art", **settings)
+    assert steps == [0, 1, 2]
+
+
+def test_a_damaged_checkpoint_starts_anew(
+    world: World, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2)
+        with pytest.raises(Killed):
+            run(world, "soft_prompt")
+    state = world.folder("soft_prompt") / "progress/state.safetensors"
+    state.write_bytes(state.read_bytes()[:100])
+    assert contents(run(world, "soft_prompt")) == undisturbed("soft_prompt")
+
+
+# -- objectives ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["art", "lora"])
+@pytest.mark.parametrize(
+    "objective", [{"kind": "dapo"}, {"kind": "grpo"}, {"kind": "grpo", "kl_weight": 0.1}, {"kind": "supervised"}]
+)
+def test_every_objective_trains_every_kind(world: World, objective: dict, method: str) -> None:
+    folder = run(world, method, objective=objective, training={"steps": 2})
+    losses = [record.loss for record in log(folder)[1:]]
+    assert len(losses) == 2 and any(loss is not None for loss in losses)
+    if objective["kind"] == "supervised":
+        assert all(5 < loss < 8 for loss in losses), "about ln(vocabulary) at random weights"
+        assert all(record.reward is None for record in log(folder))
+
+
+@pytest.mark.parametrize("method", ["soft_prompt", "lora", "art"])
+def test_supervised_training_reduces_the_loss(world: World, method: str) -> None:
+    many = {"steps": 12, "validate_every": 100, "snapshot_every": 100}
+    rate = {"art": 2.0, "lora": 0.02, "soft_prompt": 0.2}[method]
+    methods = {method: {"kind": method, "learning_rate": rate}}
+    folder = run(world, method, training=many, objective={"kind": "supervised"}, methods=methods)
+    losses = [record.loss for record in log(folder)[1:]]
+    fall = {"art": 0.01, "lora": 1.0, "soft_prompt": 0.1}[method]
+    assert sum(losses[-3:]) / 3 < sum(losses[:3]) / 3 - fall
+
+
+@pytest.mark.parametrize("objective", ["dapo", "grpo"])
+def test_an_easy_reward_is_learned(world: World, monkeypatch: pytest.MonkeyPatch, objective: str) -> None:
+    """Reward: share of a completion's tokens that hold the letter e."""
+    from art.scoring import SCORERS, Judgement
+
+    class Letter:
+        @staticmethod
+        def judge(completion: str, problem: Problem) -> Judgement:
+            return Judgement(None, 0, min(1.0, completion.count("e") / 10))
+
+    monkeypatch.setitem(SCORERS, "numeric", Letter)
+    folder = run(
+        world,
+        "lora",
+        objective={"kind": objective},
+        training={"steps": 12, "completions": 8, "validate_every": 100, "snapshot_every": 100},
+    )
+    rewards = [record.reward for record in log(folder)[1:]]
+    assert sum(rewards[-3:]) > 1.3 * sum(rewards[:3])
+
+
+def test_degenerate_groups_are_counted_and_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from art.scoring import SCORERS, Judgement
+
+    class Flat:
+        @staticmethod
+        def judge(completion: str, problem: Problem) -> Judgement:
+            return Judgement(None, 0, 0.0)
+
+    monkeypatch.setitem(SCORERS, "numeric", Flat)
+    before = decode_png(world.results / "seeds/arithmetic.png", 64)
+    folder = run(world, "art", training={"steps": 2, "max_resamples": 2})
+    for record in log(folder)[1:]:
+        assert (record.groups, record.groups_dropped) == (12, 12)  # 4 problems, drawn three times
+        assert record.loss is None and record.gradient_norm is None
+    assert (decode_png(folder / "artifact/image.png", 64) == before).all()
+
+
+def test_resampling_fills_the_batch_with_groups_that_teach(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer(world, "art", training={"max_resamples": 3})
+    calls = 0
+
+    def score(problems, rollouts, tally):
+        nonlocal calls
+        calls += 1
+        groups, _ = original(problems, rollouts, tally)
+        return groups, [calls == 1 and index < 3 for index in range(len(problems))]
+
+    original = made._score
+    monkeypatch.setattr(made, "_score", score)
+    groups, tally = made._sample_groups(0)
+    assert (len(groups), tally.groups, tally.dropped, calls) == (4, 7, 3, 2)
+
+
+# -- failures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_non_finite_number_names_the_step_and_keeps_the_checkpoint(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    original = Trainer._loss
+
+    def spoilt(self: Trainer, groups: list) -> tuple:
+        loss, share = original(self, groups)
+        if len(self.log) == 3:
+            poison = torch.nan if where == "loss" else 0.0
+            (free,) = self.parameters.values()
+            # sqrt has an infinite slope at 0: a finite loss with a gradient that is not
+            loss = loss * poison if where == "loss" else loss + (free * 0).abs().sum().sqrt()
+        return loss, share
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_loss", spoilt)
+        with pytest.raises(TrainingError, match=r"step 3.*progress/state\.safetensors"):
+            run(world, "art", objective={"kind": "supervised"})
+    assert (world.folder("art") / "progress/state.safetensors").is_file()
+    assert not (world.folder("art") / "run.json").exists()
+    assert len(log(run(world, "art", objective={"kind": "supervised"}))) == 4, "a later run goes on from there"
+
+
+def test_numbers_that_run_away_are_a_training_error(world: World) -> None:
+    """A step so large that the next rollout has no probabilities."""
+    with pytest.raises(TrainingError, match=r"step \d.*state\.safetensors"):
+        run(world, "lora", methods={"lora": {"kind": "lora", "learning_rate": 1e30}})
+
+
+def test_too_few_problems_and_missing_solutions(world: World) -> None:
+    path = world.results / "tasks/arithmetic/train.jsonl"
+    problems = read_records(path, Problem)
+    write_records(path, problems[:3])
+    with pytest.raises(RecordError, match=r"train\.jsonl: 3 problems.*4"):
+        run(world, "art")
+    write_records(path, [problem.model_copy(update={"solution": None}) for problem in problems])
+    with pytest.raises(RecordError, match="no solution"):
+        run(world, "art", objective={"kind": "supervised"})
+
+
+def test_a_reference_that_the_scorer_cannot_read_is_named_with_its_line(world: World) -> None:
+    from art.records import problem_id
+
+    path = world.results / "tasks/arithmetic/train.jsonl"
+    lines = path.read_text().splitlines()
+    wrong = {"id": problem_id("How many?", "some"), "question": "How many?", "answer": "some"}
+    path.write_text("\n".join([*lines[:6], json.dumps(wrong), *lines[7:]]) + "\n")
+    with pytest.raises(RecordError, match=r"train\.jsonl:7: .*'some'"):
+        run(world, "art")

@@ -1,0 +1,79 @@
+"""A tiny world for tests: a folder with all that a run reads, and a configuration of every method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from art.config import Config, RunKey, parse_config
+from art.records import write_json
+
+SCORERS = {"arithmetic": "numeric", "tool_call": "tool_call", "multiple_choice": "multiple_choice"}
+METHODS: dict[str, dict[str, Any]] = {
+    "no_image": {"kind": "no_image"},
+    "seed_image": {"kind": "seed_image"},
+    "random_image": {"kind": "random_image", "draws": 3},
+    "random_string": {"kind": "random_string", "draws": 3},
+    "art": {"kind": "art"},
+    "art_pixel": {"kind": "art", "basis": "pixel"},
+    "art_bound5": {"kind": "art", "learning_rate": 2.0, "max_distance": 5},
+    "art_pixel_bound5": {"kind": "art", "basis": "pixel", "max_distance": 5},
+    "lora": {"kind": "lora", "rank": 2},
+    "soft_prompt": {"kind": "soft_prompt"},
+}
+
+
+class World:
+    """A folder with everything that a run of the grid reads, and the paths of what it writes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.results = root, root / "results"
+
+    def mapping(self, **sections: dict[str, Any]) -> dict[str, Any]:
+        """The configuration as plain data; ``sections`` are laid over its own, key by key."""
+        data: dict[str, Any] = {
+            "name": "tiny",
+            "seeds": [0, 1],
+            "models": {"tiny": {"path": str(self.root / "checkpoint")}},
+            "tasks": {
+                task: {"scorer": scorer, "train": 16, "validation": 8, "test": 8} for task, scorer in SCORERS.items()
+            },
+            "methods": METHODS,
+            "image": {"size": 64},
+            "training": {
+                "steps": 3,
+                "prompts": 4,
+                "completions": 4,
+                "minibatches": 2,
+                "max_new_tokens": 8,
+                "snapshot_every": 1,
+                "validate_every": 2,
+                "validation_problems": 4,
+            },
+            "evaluation": {"samples": 2, "max_new_tokens": 6, "batch_size": 3},
+        }
+        return {name: {**data.get(name, {}), **sections.get(name, {})} if name in sections else data[name]
+                for name in {**data, **sections}}  # fmt: skip
+
+    def config(self, **sections: dict[str, Any]) -> Config:
+        """The validated configuration."""
+        return parse_config(self.mapping(**sections), "test")
+
+    def write_config(self, **sections: dict[str, Any]) -> Path:
+        """Write config.json and return its path."""
+        write_json(self.root / "config.json", self.mapping(**sections))
+        return self.root / "config.json"
+
+    def key(self, method: str, task: str = "arithmetic", seed: int = 0) -> RunKey:
+        """Coordinates of a run."""
+        return RunKey(model="tiny", task=task, method=method, seed=seed)
+
+    def folder(self, method: str, task: str = "arithmetic", seed: int = 0) -> Path:
+        """The run's folder."""
+        return self.results / self.key(method, task, seed).folder
+
+    def arguments(self, command: str, method: str, seed: int = 0, **sections: dict[str, Any]) -> list[str]:
+        """Command line of ``art train`` or ``art evaluate``."""
+        options = {"config": self.write_config(**sections), "model": "tiny", "task": "arithmetic", "method": method}
+        options |= {"results": self.results, "seed": seed}
+        return [command, *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
