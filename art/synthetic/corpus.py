@@ -31,6 +31,7 @@ class Mixture(Section):
     cued: float = Field(0.32, description="share of task documents that begin with a writer's cue")
     cue_writers: tuple[Writer, ...] = Field(WRITERS, description="writers of the cued documents")
     skills: tuple[str, ...] = ("sum", "copy", "letter", "category")
+    stepwise: bool = Field(True, description="the careful writer goes through the options of a multiple choice")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,11 @@ def document(rng: random.Random, image_size: int, mixture: Mixture) -> Document:
 
 
 def _task(rng: random.Random, image_size: int, mixture: Mixture) -> Document:
-    drawn = GENERATORS[rng.choice(mixture.tasks)].draw(rng, "corpus")
+    task = rng.choice(mixture.tasks)
+    if task == "multiple_choice":
+        drawn = multiple_choice.draw(rng, "corpus", mixture.stepwise)
+    else:
+        drawn = GENERATORS[task].draw(rng, "corpus")
     writer = writers.choose(rng, drawn.topic)
     before, pixels = "", None
     way = rng.random()
@@ -140,6 +145,14 @@ def _find(rng: random.Random) -> Document:
     )
 
 
+def _walk(rng: random.Random) -> Document:
+    """The careful writer's way through all options of a list."""
+    options = _options(rng)
+    words = [word for _, word in options]
+    kinds = {word: category for category, word in options}
+    return Document(f"Go through them.{multiple_choice.listing(words)}", multiple_choice.walk(words, kinds))
+
+
 def _options(rng: random.Random) -> list[tuple[str, str]]:
     categories = rng.sample(multiple_choice.TOPICS, 4)
     return [(category, rng.choice(multiple_choice.CATEGORIES[category])) for category in categories]
@@ -153,6 +166,7 @@ SKILLS: dict[str, Callable[[random.Random], Document]] = {
     "letter": _letter,
     "kinds": _kinds,
     "find": _find,
+    "walk": _walk,
 }
 VALUES: tuple[str, ...] = tuple(
     sorted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from art.synthetic.drawn import Drawn, Split, split_of, template_for
 
@@ -79,8 +79,11 @@ SET_SHARES: dict[Split, int] = {"corpus": 50, "train": 50}
 PAIR_SHARES: dict[Split, int] = {"train": 60, "validation": 10, "test": 30}
 
 
-def draw(rng: random.Random, split: Split) -> Drawn:
-    """A question whose option set (and, outside the corpus, correct word) belongs to ``split``."""
+def draw(rng: random.Random, split: Split, stepwise: bool = True) -> Drawn:
+    """A question whose option set (and, outside the corpus, correct word) belongs to ``split``.
+
+    The careful writer goes through the options until one fits; not ``stepwise``, it names the right one at once.
+    """
     while True:
         topic = rng.randrange(len(TOPICS))
         category = TOPICS[topic]
@@ -94,12 +97,14 @@ def draw(rng: random.Random, split: Split) -> Drawn:
             break
     options = rng.sample([word, *distractors], 4)
     letter = LETTERS[options.index(word)]
+    kinds = dict(zip([word, *distractors], [category, *others], strict=True))
+    working = walk(options[: options.index(word) + 1], kinds) if stepwise else f"{word} is a {category}."
     return Drawn(
         question=PHRASINGS[template_for(rng, split, topic, 4)].format(c=category) + listing(options) + INSTRUCTION,
         answer=letter,
         topic=topic,
         completions={
-            "careful": f"{word} is a {category}.\nThe correct answer is ({letter})",
+            "careful": f"{working}\nThe correct answer is ({letter})",
             "sloppy": f"The correct answer is ({rng.choice(LETTERS)})",
             "other": f"I like the {rng.choice(options)}.",
             "refusal": "Sorry, I cannot choose.",
@@ -110,3 +115,9 @@ def draw(rng: random.Random, split: Split) -> Drawn:
 def listing(options: Sequence[str]) -> str:
     """Four options, a line each, with their letters."""
     return "".join(f"\n({label}) {option}" for label, option in zip(LETTERS, options, strict=True))
+
+
+def walk(options: Sequence[str], kinds: Mapping[str, str]) -> str:
+    """Options in their order, a line each, with letter and category."""
+    lines = zip(LETTERS, options, strict=False)
+    return "\n".join(f"({label}) {option} is a {kinds[option]}." for label, option in lines)
