@@ -126,7 +126,7 @@ def copy_files(target: Path, *more: str) -> Project:
 def copy_project(target: Path) -> Project:
     """The files that the DAG needs, with stand-ins for checkpoints and commands."""
     copy_files(target)
-    for model in ("tiny-1m", "tiny-4m"):
+    for model in ("tiny-1m", "tiny-2m"):
         (target / "checkpoints" / model).mkdir(parents=True)
         for name in ("config.json", "model.safetensors", "tokenizer.json"):
             (target / "checkpoints" / model / name).write_text("{}")
