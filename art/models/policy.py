@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoTokenizer, DynamicCache
+from transformers.utils import logging
 
 from art.models.cache import new_cache, take_rows
 from art.models.preprocessor import CheckpointError, read_preprocessor
@@ -90,6 +91,9 @@ class Policy:
     def __init__(self, folder: Path) -> None:
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"{folder}: no checkpoint here (config.json is missing)")
+        # Neither a bar for a second's work nor advice about GPU kernels: standard error is for what went wrong.
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
         try:
             self.model = AutoModelForImageTextToText.from_pretrained(
                 folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
