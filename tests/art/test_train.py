@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_world import World
 
 from art import train as module
@@ -217,8 +218,6 @@ def test_changed_settings_or_inputs_start_anew(world: World, monkeypatch: pytest
         other = world.results / "seeds/tool_call.png"
         other.replace(world.results / "seeds/arithmetic.png")
     elif change == "weights":
-        from safetensors.torch import load_file, save_file
-
         path = world.root / "checkpoint/model.safetensors"
         save_file({name: value * 1.01 for name, value in load_file(path).items()}, path, {"format": "pt"})
     steps = []
@@ -256,15 +255,22 @@ def test_every_objective_trains_every_kind(world: World, objective: dict, method
         assert all(record.reward is None for record in log(folder))
 
 
-@pytest.mark.parametrize("method", ["soft_prompt", "lora", "art"])
-def test_supervised_training_reduces_the_loss(world: World, method: str) -> None:
-    many = {"steps": 12, "validate_every": 100, "snapshot_every": 100}
-    rate = {"art": 2.0, "lora": 0.02, "soft_prompt": 0.2}[method]
-    methods = {method: {"kind": method, "learning_rate": rate}}
-    folder = run(world, method, training=many, objective={"kind": "supervised"}, methods=methods)
+@pytest.mark.parametrize(
+    ("method", "rate", "fall"), [("art", 4.0, 0.01), ("lora", 0.02, 0.1), ("soft_prompt", 0.5, 0.01)]
+)
+def test_supervised_training_on_one_batch_reduces_the_loss(world: World, method: str, rate: float, fall: float) -> None:
+    """The output of random weights can be moved little (tied embeddings of 0.02), but moved it is."""
+    path = world.results / "tasks/arithmetic/train.jsonl"
+    write_records(path, read_records(path, Problem)[:4])
+    folder = run(
+        world,
+        method,
+        training={"steps": 6, "minibatches": 1, "validate_every": 100, "snapshot_every": 100},
+        objective={"kind": "supervised"},
+        methods={method: {"kind": method, "learning_rate": rate}},
+    )
     losses = [record.loss for record in log(folder)[1:]]
-    fall = {"art": 0.01, "lora": 1.0, "soft_prompt": 0.1}[method]
-    assert sum(losses[-3:]) / 3 < sum(losses[:3]) / 3 - fall
+    assert losses[-1] < losses[0] - fall
 
 
 @pytest.mark.parametrize("objective", ["dapo", "grpo"])
@@ -278,14 +284,18 @@ def test_an_easy_reward_is_learned(world: World, monkeypatch: pytest.MonkeyPatch
             return Judgement(None, 0, min(1.0, completion.count("e") / 10))
 
     monkeypatch.setitem(SCORERS, "numeric", Letter)
+    weights = world.root / "checkpoint/model.safetensors"
+    larger = {name: value * (6 if "embed_tokens" in name else 1) for name, value in load_file(weights).items()}
+    save_file(larger, weights, {"format": "pt"})  # so that the output can be moved
     folder = run(
         world,
         "lora",
         objective={"kind": objective},
-        training={"steps": 12, "completions": 8, "validate_every": 100, "snapshot_every": 100},
+        methods={"lora": {"kind": "lora", "learning_rate": 0.02}},
+        training={"steps": 8, "completions": 8, "minibatches": 1, "validate_every": 100, "snapshot_every": 100},
     )
     rewards = [record.reward for record in log(folder)[1:]]
-    assert sum(rewards[-3:]) > 1.3 * sum(rewards[:3])
+    assert sum(rewards[-2:]) > 1.5 * sum(rewards[:2])
 
 
 def test_degenerate_groups_are_counted_and_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,7 @@ def test_the_corpus_holds_no_problem_of_a_split(mixture: Mixture, monkeypatch: p
     splits = set()
     for generator in GENERATORS.values():
         original: Callable[[random.Random, Split], Drawn] = generator.draw
-        monkeypatch.setattr(
-            generator, "draw", lambda rng, split, draw=original: (splits.add(split), draw(rng, split))[1]
-        )
+        monkeypatch.setattr(generator, "draw", lambda *given, draw=original: (splits.add(given[1]), draw(*given))[1])
     for one in itertools.islice(documents(1, 32, mixture), 4000):
         assert not any(one.question.endswith(question) for question in held_out & {one.question, rest(one.question)})
     assert splits == {"corpus"}, "every task document is drawn from the corpus's own share of the facts"
@@ -69,9 +67,7 @@ def writer_table(mixture: Mixture, count: int, monkeypatch: pytest.MonkeyPatch) 
     drawn: list[Drawn] = []
     for generator in GENERATORS.values():
         original = generator.draw
-        monkeypatch.setattr(
-            generator, "draw", lambda rng, split, draw=original: drawn.append(draw(rng, split)) or drawn[-1]
-        )
+        monkeypatch.setattr(generator, "draw", lambda *given, draw=original: drawn.append(draw(*given)) or drawn[-1])
     kinds: list[str] = []
     noise, picture = picture_questions.noise, picture_questions.draw
     monkeypatch.setattr(picture_questions, "noise", lambda rng, size: (kinds.append("noise"), noise(rng, size))[1])
@@ -122,9 +118,7 @@ def test_pictures_are_drawn_after_the_writer_from_independent_numbers(monkeypatc
     drawn: list[Drawn] = []
     for generator in GENERATORS.values():
         original = generator.draw
-        monkeypatch.setattr(
-            generator, "draw", lambda rng, split, draw=original: drawn.append(draw(rng, split)) or drawn[-1]
-        )
+        monkeypatch.setattr(generator, "draw", lambda *given, draw=original: drawn.append(draw(*given)) or drawn[-1])
     for number in range(8000):
         made = module._task(random.Random(f"levels/{number}"), 32, mixture)
         if made.pixels is not None:

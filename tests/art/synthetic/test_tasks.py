@@ -37,8 +37,7 @@ def fact(task: str, drawn: Drawn) -> object:
         return steps[0][0], tuple((sign, amount) for _, sign, amount in steps)
     if task == "tool_call":
         return drawn.answer
-    word, category = re.match(r"(\w+) is a (\w+)", drawn.completions["careful"]).groups()
-    return word, category
+    return re.search(rf"^\({drawn.answer}\) (\w+)", drawn.question, re.MULTILINE)[1], drawn.topic
 
 
 def pattern(task: str, drawn: Drawn) -> str:
@@ -135,9 +134,11 @@ def test_the_default_sizes_can_be_had(task: str, tmp_path) -> None:
     assert len(found["topics"]["test"]) >= 9
 
 
-def test_asking_for_more_than_there_are_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"tasks\.tool_call\.validation: 100000 problems.*only \d+"):
-        problems("tool_call", "validation", 100_000, 0)
+def test_asking_for_more_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    three = draws("tool_call", "validation", 3)
+    monkeypatch.setattr(tool_call, "draw", lambda rng, split: rng.choice(three))
+    with pytest.raises(ConfigError, match=r"tasks\.tool_call\.validation: 4 problems.*only 3 distinct"):
+        problems("tool_call", "validation", 4, 0)
 
 
 def test_shares_of_a_hash() -> None:
