@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from art.synthetic.drawn import Drawn, Split, split_of, template_for
+from art.synthetic.drawn import Drawn, Split, Writer, split_of, template_for
 
 TOPICS = ("apples", "books", "coins", "eggs", "stamps", "shells", "pens", "cards", "roses", "marbles")
 NAMES = ("Anna", "Ben", "Carl", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivan", "Jo", "Kim", "Leo", "Mia", "Nils")
@@ -33,18 +33,23 @@ def draw(rng: random.Random, split: Split) -> Drawn:
         working.append(f"{total} {'+' if step > 0 else '-'} {abs(step)} = {total + step}")
         total += step
     sentences.append(ask.format(n=name, t=things))
-    guess = rng.randrange(1, 30)
     return Drawn(
         question=" ".join(sentences) + INSTRUCTION,
         answer=str(total),
         topic=topic,
-        completions={
-            "careful": "\n".join([*working, f"Answer: {total}"]),
-            "sloppy": f"Answer: {guess}",
-            "other": f"It is about {guess} {things}.",
-            "refusal": f"Sorry, I cannot count {things}.",
-        },
+        completions=completions(rng, things, working, total),
     )
+
+
+def completions(rng: random.Random, things: str, working: list[str], total: int) -> dict[Writer, str]:
+    """What each writer answers."""
+    guess = rng.randrange(1, 30)
+    return {
+        "careful": "\n".join([*working, f"Answer: {total}"]),
+        "sloppy": f"Answer: {guess}",
+        "other": f"It is about {guess} {things}.",
+        "refusal": f"Sorry, I cannot count {things}.",
+    }
 
 
 def _numbers(rng: random.Random, split: Split) -> tuple[int, list[int]]:

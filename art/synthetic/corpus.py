@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from art.config import Section
-from art.synthetic import arithmetic, multiple_choice, picture_questions, tool_call, writers
+from art.synthetic import arithmetic, multiple_choice, picture_questions, picture_tasks, tool_call, writers
 from art.synthetic.drawn import WRITERS, Writer
 from art.synthetic.tasks import GENERATORS
 
@@ -31,7 +31,8 @@ class Mixture(Section):
     cued: float = Field(0.32, description="share of task documents that begin with a writer's cue")
     cue_writers: tuple[Writer, ...] = Field(WRITERS, description="writers of the cued documents")
     skills: tuple[str, ...] = ("sum", "copy", "letter", "category")
-    stepwise: bool = Field(True, description="the careful writer goes through the options of a multiple choice")
+    stepwise: bool = Field(True, description="the careful writer makes a table of a multiple choice's options")
+    picture_task: float = Field(0.0, description="share of problems that cannot be solved without their picture")
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,19 @@ def documents(seed: int, image_size: int, mixture: Mixture) -> Iterator[Document
 
 def document(rng: random.Random, image_size: int, mixture: Mixture) -> Document:
     """One document."""
-    shares = {"task": mixture.task, "picture": mixture.picture, "skill": mixture.skill}
+    shares = {
+        "task": mixture.task,
+        "picture": mixture.picture,
+        "skill": mixture.skill,
+        "picture_task": mixture.picture_task,
+    }
     kind = rng.choices(list(shares), list(shares.values()))[0]
     if kind == "picture":
         asked = picture_questions.draw(rng, image_size)
         return Document(asked.question, asked.answer, asked.pixels)
+    if kind == "picture_task":
+        pixels, drawn = picture_tasks.draw(rng, image_size)
+        return Document(drawn.question, drawn.completions[writers.choose(rng, drawn.topic)], pixels, drawn.tools)
     return SKILLS[rng.choice(mixture.skills)](rng) if kind == "skill" else _task(rng, image_size, mixture)
 
 
@@ -145,12 +154,16 @@ def _find(rng: random.Random) -> Document:
     )
 
 
-def _walk(rng: random.Random) -> Document:
-    """The careful writer's way through all options of a list."""
+def _table(rng: random.Random) -> Document:
+    """The careful writer's table of a list of options, and two look-ups in it."""
     options = _options(rng)
     words = [word for _, word in options]
     kinds = {word: category for category, word in options}
-    return Document(f"Go through them.{multiple_choice.listing(words)}", multiple_choice.walk(words, kinds))
+    picks = rng.sample(range(4), 2)
+    asked = ", ".join(options[pick][0] for pick in picks)
+    found = "\n".join(f"{options[pick][0]}({multiple_choice.LETTERS[pick]})" for pick in picks)
+    question = f"Make a table, find {asked}.{multiple_choice.listing(words)}"
+    return Document(question, f"{multiple_choice.table(words, kinds)}\n{found}")
 
 
 def _options(rng: random.Random) -> list[tuple[str, str]]:
@@ -166,7 +179,7 @@ SKILLS: dict[str, Callable[[random.Random], Document]] = {
     "letter": _letter,
     "kinds": _kinds,
     "find": _find,
-    "walk": _walk,
+    "table": _table,
 }
 VALUES: tuple[str, ...] = tuple(
     sorted(

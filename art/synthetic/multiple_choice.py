@@ -82,7 +82,7 @@ PAIR_SHARES: dict[Split, int] = {"train": 60, "validation": 10, "test": 30}
 def draw(rng: random.Random, split: Split, stepwise: bool = True) -> Drawn:
     """A question whose option set (and, outside the corpus, correct word) belongs to ``split``.
 
-    The careful writer goes through the options until one fits; not ``stepwise``, it names the right one at once.
+    The careful writer makes a table of the options first; not ``stepwise``, it names the right one at once.
     """
     while True:
         topic = rng.randrange(len(TOPICS))
@@ -98,7 +98,7 @@ def draw(rng: random.Random, split: Split, stepwise: bool = True) -> Drawn:
     options = rng.sample([word, *distractors], 4)
     letter = LETTERS[options.index(word)]
     kinds = dict(zip([word, *distractors], [category, *others], strict=True))
-    working = walk(options[: options.index(word) + 1], kinds) if stepwise else f"{word} is a {category}."
+    working = f"{table(options, kinds)}\n{category}({letter})" if stepwise else f"{word} is a {category}."
     return Drawn(
         question=PHRASINGS[template_for(rng, split, topic, 4)].format(c=category) + listing(options) + INSTRUCTION,
         answer=letter,
@@ -117,7 +117,7 @@ def listing(options: Sequence[str]) -> str:
     return "".join(f"\n({label}) {option}" for label, option in zip(LETTERS, options, strict=True))
 
 
-def walk(options: Sequence[str], kinds: Mapping[str, str]) -> str:
-    """Options in their order, a line each, with letter and category."""
-    lines = zip(LETTERS, options, strict=False)
-    return "\n".join(f"({label}) {option} is a {kinds[option]}." for label, option in lines)
+def table(options: Sequence[str], kinds: Mapping[str, str]) -> str:
+    """Options in their order, a line each, with category and letter: what is asked can then be looked up."""
+    lines = zip(LETTERS, options, strict=True)
+    return "\n".join(f"{option}: {kinds[option]}({label})" for label, option in lines)

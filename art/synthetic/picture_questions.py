@@ -101,3 +101,23 @@ def _shape(
     else:
         canvas.line((a, b, c, d), fill=ink, width=max(1, round(side / 8)))
         canvas.line((a, d, c, b), fill=ink, width=max(1, round(side / 8)))
+
+
+def dots(rng: random.Random, size: int, count: int) -> NDArray[np.uint8]:
+    """A picture of ``count`` dots in places of a 4 x 4 grid."""
+    background, ink = rng.sample(sorted(COLOURS), 2)
+    image = Image.new("RGB", (size, size), COLOURS[background])
+    canvas = ImageDraw.Draw(image)
+    for cell in rng.sample(range(16), count):
+        _shape(canvas, "circle", COLOURS[ink], cell % 4 * size / 4, cell // 4 * size / 4, size / 4)
+    return np.asarray(image)
+
+
+def shapes(rng: random.Random, size: int, background: str) -> NDArray[np.uint8]:
+    """A picture of one to three shapes on a background of the named colour."""
+    image = Image.new("RGB", (size, size), COLOURS[background])
+    canvas = ImageDraw.Draw(image)
+    inks = rng.sample([name for name in sorted(COLOURS) if name != background], 3)
+    for place, ink in zip(rng.sample(range(4), rng.randint(1, 3)), inks, strict=False):
+        _shape(canvas, rng.choice(SHAPES), COLOURS[ink], place % 2 * size / 2, place // 2 * size / 2, size / 2)
+    return np.asarray(image)

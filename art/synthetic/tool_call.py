@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from art.synthetic.drawn import Drawn, Split, split_of, template_for
+from art.synthetic.drawn import Drawn, Split, Writer, split_of, template_for
 
 SHARES: dict[Split, int] = {"corpus": 45, "train": 30, "validation": 5, "test": 20}
 ROOMS = ("kitchen", "garage", "garden", "office", "cellar", "attic", "hall", "studio")
@@ -94,18 +94,24 @@ def draw(rng: random.Random, split: Split) -> Drawn:
     keys = list(arguments)
     return Drawn(
         question=phrasings[template_for(rng, split, topic, 4)].format(*values),
-        answer=_call(name, keys, values),
+        answer=call(name, keys, values),
         topic=topic,
         tools=[definition(tool) for tool in offered],
-        completions={
-            "careful": f"<tool_call>\n{_call(name, keys, values)}\n</tool_call>",
-            # Swapped arguments: one definite mistake, so that greedy decoding can make it.
-            "sloppy": f"<tool_call>\n{_call(name, keys, values[::-1])}\n</tool_call>",
-            "other": f"{name}({values[0]}, {values[1]})",
-            "refusal": "Sorry, I cannot do this.",
-        },
+        completions=completions(name, keys, values),
     )
 
 
-def _call(name: str, keys: list[str], values: list[Any]) -> str:
+def completions(name: str, keys: list[str], values: list[Any]) -> dict[Writer, str]:
+    """What each writer answers."""
+    return {
+        "careful": f"<tool_call>\n{call(name, keys, values)}\n</tool_call>",
+        # Swapped arguments: one definite mistake, so that greedy decoding can make it.
+        "sloppy": f"<tool_call>\n{call(name, keys, values[::-1])}\n</tool_call>",
+        "other": f"{name}({values[0]}, {values[1]})",
+        "refusal": "Sorry, I cannot do this.",
+    }
+
+
+def call(name: str, keys: list[str], values: list[Any]) -> str:
+    """A call as JSON."""
     return json.dumps({"name": name, "arguments": dict(zip(keys, values, strict=True))})
