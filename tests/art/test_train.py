@@ -275,24 +275,25 @@ def test_supervised_training_on_one_batch_reduces_the_loss(world: World, method:
 
 @pytest.mark.parametrize("objective", ["dapo", "grpo"])
 def test_an_easy_reward_is_learned(world: World, monkeypatch: pytest.MonkeyPatch, objective: str) -> None:
-    """Reward: share of a completion's tokens that hold the letter e."""
+    """Reward 1 for one token with a vowel in it, about a quarter of the tokens."""
     from art.scoring import SCORERS, Judgement
 
-    class Letter:
+    class Vowel:
         @staticmethod
         def judge(completion: str, problem: Problem) -> Judgement:
-            return Judgement(None, 0, min(1.0, completion.count("e") / 10))
+            return Judgement(None, 0, float(any(letter in completion for letter in "aeiou")))
 
-    monkeypatch.setitem(SCORERS, "numeric", Letter)
+    monkeypatch.setitem(SCORERS, "numeric", Vowel)
     weights = world.root / "checkpoint/model.safetensors"
     larger = {name: value * (6 if "embed_tokens" in name else 1) for name, value in load_file(weights).items()}
     save_file(larger, weights, {"format": "pt"})  # so that the output can be moved
+    steps = {"steps": 10, "validate_every": 100, "snapshot_every": 100}
     folder = run(
         world,
         "lora",
         objective={"kind": objective},
-        methods={"lora": {"kind": "lora", "learning_rate": 0.02}},
-        training={"steps": 8, "completions": 8, "minibatches": 1, "validate_every": 100, "snapshot_every": 100},
+        methods={"lora": {"kind": "lora", "learning_rate": 0.01}},
+        training={**steps, "completions": 16, "minibatches": 1, "max_new_tokens": 1, "max_resamples": 0},
     )
     rewards = [record.reward for record in log(folder)[1:]]
     assert sum(rewards[-2:]) > 1.5 * sum(rewards[:2])
