@@ -83,7 +83,7 @@ class Evaluator:
             passes.append(("sampled", self.settings.temperature, self.settings.samples))
         jobs = [(one, number, part) for one in passes for number, part in enumerate(parts)]
         for (decoding, temperature, samples), number, part in track(jobs, description=self.workspace.key.folder):
-            # The seed does not name the method: all methods are sampled with the same random numbers.
+            # The seed does not name the method: all methods start from the same random state.
             key = f"{self.workspace.key.task}/{self.workspace.key.seed}/evaluate/{number}"
             generator = torch.Generator().manual_seed(random.Random(key).getrandbits(62))
             yield from self._score(part, decoding, temperature, samples, generator)

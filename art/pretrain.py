@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase, Qwen3_5ForConditionalGeneration
 
-from art.config import ConfigError, Section
+from art.config import ConfigError, Section, digest
 from art.models.reference import ReferenceShape, build_model, save_checkpoint, train_tokenizer
 from art.models.vision import patchify
 from art.records import read_json, write_json
@@ -177,8 +177,8 @@ def ceilings(
 def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> list[Entry]:
     """Train through all stages and write the checkpoint folder; the stages' own checkpoints stay in ``stageN``.
 
-    A stage that has its checkpoint already is not run again.  Weights are rounded to bfloat16 between stages, so a
-    stage continues from the file of the one before exactly as it does in one go.
+    A stage that has its checkpoint already, made by the same recipe up to there, is not run again.  Weights are
+    rounded to bfloat16 between stages, so a stage continues from the file of the one before exactly as in one go.
 
     Args:
         steps: stop each stage after so many steps; None runs the recipe.
@@ -195,14 +195,22 @@ def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> lis
     log: list[Entry] = []
     for number in range(len(config.stages)):
         folder = out / f"stage{number + 1}"
-        if not (folder / "log.json").is_file():
-            entries = run_stage(config, number, model, tokenizer, steps)
+        origin = stage_digest(config, number, steps)
+        done = read_json(folder / "log.json") if (folder / "log.json").is_file() else {}
+        if done.get("digest") != origin:
+            done = {"digest": origin, "log": run_stage(config, number, model, tokenizer, steps)}
             save_checkpoint(folder, model, tokenizer, config.shape)
-            write_json(folder / "log.json", entries)
-        log += read_json(folder / "log.json")
+            write_json(folder / "log.json", done)
+        log += done["log"]
         model = Qwen3_5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     save_checkpoint(out, model, tokenizer, config.shape)
     return log
+
+
+def stage_digest(config: PretrainConfig, number: int, steps: int | None) -> str:
+    """Hash of what a stage's weights come from: the recipe without the later stages, and a cut in steps."""
+    recipe = config.model_dump(mode="json")
+    return digest([{**recipe, "stages": recipe["stages"][: number + 1]}, steps])
 
 
 def run_stage(

@@ -1,4 +1,4 @@
-"""The tiny reference models: Qwen3.5's architecture classes at one or four million parameters, from scratch.
+"""The tiny reference models: Qwen3.5's architecture classes at one to a few million parameters, from scratch.
 
 Every structural feature of the published models is kept (3:1 hybrid of Gated DeltaNet and gated attention,
 interleaved M-RoPE with partial rotary 0.25, tied embeddings, patch 16, merge 2, no deepstack); only sizes shrink.

@@ -128,7 +128,13 @@ def copy_project(target: Path) -> Project:
     copy_files(target)
     for model in ("tiny-1m", "tiny-2m"):
         (target / "checkpoints" / model).mkdir(parents=True)
-        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        for name in (
+            "config.json",
+            "model.safetensors",
+            "preprocessor_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+        ):
             (target / "checkpoints" / model / name).write_text("{}")
     (target / "art/cli.py").write_text(FAKE_ART)
     for name in ("train", "evaluate"):

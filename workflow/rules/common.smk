@@ -97,4 +97,5 @@ def run_digest(wildcards):
 def model_files(wildcards):
     """The checkpoint of a run's model."""
     folder = CONFIG.models[wildcards.model].path
-    return [f"{folder}/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json")]
+    names = ("config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
+    return [f"{folder}/{name}" for name in names]
