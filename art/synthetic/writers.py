@@ -2,7 +2,7 @@
 
 The mixture is the base model's headroom: on most topics the careful writer is in the minority, so greedy decoding
 answers in another manner.  The cues, sentences in the place where an image would stand, make the manner steerable
-from there.  No picture of the corpus is ever correlated with the writer.
+from there.  Given the topic, no picture of the corpus goes with a writer.
 """
 
 from __future__ import annotations
