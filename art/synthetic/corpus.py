@@ -125,7 +125,7 @@ def _category(rng: random.Random) -> Document:
 
 
 def _letter(rng: random.Random) -> Document:
-    rng.choice(multiple_choice.TOPICS)
+    rng.choice(multiple_choice.TOPICS)  # unused; without it the shipped weights' corpus could not be made again
     words = rng.sample([word for group in multiple_choice.CATEGORIES.values() for word in group], 4)
     pick = rng.randrange(4)
     question = f"Which letter is {words[pick]}?{multiple_choice.listing(words)}"
