@@ -94,6 +94,43 @@ class ImageSection(Section):
     )
 
 
+class EngineSection(Section):
+    """What samples completions, in training and in evaluation."""
+
+    kind: Literal["transformers", "vllm", "server"] = Field(
+        "transformers",
+        description="transformers: the policy itself, exact; vllm: vLLM beside it; server: an OpenAI-compatible server",
+    )
+    url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+/v1$",
+        description="of a server that runs already, up to /v1, its key in the environment variable OPENAI_API_KEY; "
+        "null: one is started on loopback, with a random key",
+    )
+    importance_cap: float | None = Field(
+        2.0,
+        gt=0.0,
+        description="bound of the weight exp(policy - engine) by which a sampled token counts, since their "
+        "log-probabilities differ by rounding (ours; TRL has such a bound); null: no such weight",
+    )
+    max_model_len: int = Field(2048, ge=64, description="most tokens of a prompt and its completion")
+    memory: float = Field(
+        0.5, gt=0.0, lt=1.0, description="share of the GPU's memory for vLLM; the policy has the rest"
+    )
+    timeout: float = Field(600.0, gt=0.0, description="seconds that a server has to start, or to answer a request")
+    retries: int = Field(3, ge=0, description="how often a request is sent again before the run stops")
+
+    @model_validator(mode="after")
+    def _url_is_a_servers(self) -> EngineSection:
+        if self.url is not None and self.kind != "server":
+            raise ValueError(f"url {self.url!r} needs kind 'server', not {self.kind!r}")
+        return self
+
+    def results_depend_on(self) -> dict[str, Any]:
+        """The settings that may change a result; the others say how the engine is reached."""
+        return {"kind": self.kind} | ({} if self.kind == "transformers" else {"importance_cap": self.importance_cap})
+
+
 class ControlMethod(Section):
     """A method without trained numbers."""
 
@@ -116,6 +153,9 @@ class TrainedMethod(Section):
 
     learning_rate: float = Field(gt=0.0, description="Adam's step size (ours, chosen on validation)")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.95), description="Adam's decay rates (ours)")
+    engine: EngineSection | None = Field(
+        None, description="what samples for this method; null: the experiment's engine"
+    )
     models: list[Slug] | None = None
     tasks: list[Slug] | None = None
 
@@ -211,6 +251,20 @@ class EvaluationSection(Section):
     batch_size: int = Field(100, ge=1)
 
 
+class ServingSection(Section):
+    """A check of the artefacts in an unmodified server, against the evaluation."""
+
+    problems: int = Field(200, ge=8, description="test problems that every artefact answers through the server")
+    variants: list[int] = Field(
+        [1, 4, 16],
+        min_length=1,
+        description="how many different images, or adapters, the measured requests take turns in",
+    )
+    requests: int = Field(64, ge=1, description="requests of one measurement")
+    concurrency: int = Field(8, ge=1, description="requests under way at a time")
+    repeats: int = Field(5, ge=1, description="measurements of each kind, after one that does not count")
+
+
 class AnalysisSection(Section):
     """Statistics."""
 
@@ -234,7 +288,9 @@ class Config(Section):
     image: ImageSection = ImageSection()
     objective: ObjectiveSection = ObjectiveSection()
     training: TrainingSection = TrainingSection()
+    engine: EngineSection = EngineSection()
     evaluation: EvaluationSection = EvaluationSection()
+    serving: ServingSection | None = Field(None, description="null: no server is started")
     analysis: AnalysisSection = AnalysisSection()
 
     @model_validator(mode="before")
@@ -284,6 +340,10 @@ class Config(Section):
             return list(range(section.draws))
         return [0] if isinstance(section, ControlMethod) else list(self.seeds)
 
+    def engine_of(self, method: str) -> EngineSection:
+        """What samples for a method."""
+        return getattr(self.methods[method], "engine", None) or self.engine
+
     def grid(self) -> list[RunKey]:
         """All runs of the experiment, in a fixed order."""
         return [
@@ -297,11 +357,18 @@ class Config(Section):
 
     def run_digest(self, model: str, task: str, method: str) -> str:
         """Hash of every setting that can change the run's artefact (not its evaluation or the analysis)."""
-        section = self.methods[method].model_dump(mode="json", exclude={"models", "tasks", "draws"})
+        section = self.methods[method].model_dump(mode="json", exclude={"models", "tasks", "draws", "engine"})
         parts: dict[str, Any] = {"model": self.models[model], "task": self.tasks[task], "image": self.image}
+        engine = {}
         if section["kind"] in TRAINED_KINDS:
             parts |= {"objective": self.objective, "training": self.training}
-        return digest({"method": section} | {k: v.model_dump(mode="json") for k, v in parts.items()})
+            engine = {"engine": self.engine_of(method).results_depend_on()}
+        return digest({"method": section} | engine | {k: v.model_dump(mode="json") for k, v in parts.items()})
+
+    def evaluation_digest(self, model: str, task: str, method: str) -> str:
+        """Hash of every setting that can change the run's evaluation."""
+        engine = self.engine_of(method).kind
+        return digest([self.run_digest(model, task, method), self.evaluation.model_dump(mode="json"), engine])
 
 
 class RunKey(Section):
@@ -380,7 +447,9 @@ def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
         "image": ImageSection,
         "objective": ObjectiveSection,
         "training": TrainingSection,
+        "engine": EngineSection,
         "evaluation": EvaluationSection,
+        "serving": ServingSection,
         "analysis": AnalysisSection,
     }
     if len(location) == 1:

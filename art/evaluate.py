@@ -7,43 +7,56 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import torch
 from rich.progress import track
 
-from art.artifact import EMBEDDINGS, IMAGE, read_artifact
+from art.artifact import ADAPTER, EMBEDDINGS, IMAGE, read_artifact
 from art.config import Config, RunKey
 from art.images import decode_png
 from art.methods.soft_prompt import load_embeddings
 from art.models.device import deterministic, device_name, peak_memory
 from art.models.families import load_policy
-from art.models.policy import Policy, Prefix
+from art.models.policy import Prefix
 from art.pixels import levels_to_tensor
-from art.records import Item, Problem, write_records
-from art.rollouts.sampler import Decoding, sample
+from art.records import Item, Problem, RecordError, read_json, write_records
+from art.rollouts.engines import Place, open_engine
+from art.rollouts.sampler import Decoding
 from art.run_record import load_record
 from art.runs import Clock, Workspace
 from art.scoring import SCORERS
 
 
-def load_prefix(workspace: Workspace, policy: Policy) -> Prefix:
-    """Read a run's artefact into what stands before the question; an adapter is put over the policy's weights.
+def load_prefix(workspace: Workspace) -> Prefix:
+    """Read what stands before the question from a run's artefact.
 
     Raises:
         RecordError, ImageError, CheckpointError: a file of the artefact is missing or damaged (named).
     """
     folder = workspace.artifact
     artifact = read_artifact(folder)
-    if artifact.adapter:
-        from art.methods.lora import overlay_adapter  # peft is slow to import
-
-        overlay_adapter(policy, folder)
     if artifact.embeddings:
         return Prefix(embeddings=load_embeddings(folder / EMBEDDINGS))
     if artifact.image_size is not None:
         return Prefix(image=levels_to_tensor(decode_png(folder / IMAGE, workspace.config.image.size)))
     return Prefix(text=artifact.text)
+
+
+def load_adapter_rank(workspace: Workspace) -> int | None:
+    """Rank of the adapter in a run's artefact; None: there is none.
+
+    Raises:
+        RecordError: a file of the artefact is missing or damaged.
+    """
+    if not read_artifact(workspace.artifact).adapter:
+        return None
+    path = workspace.artifact / ADAPTER / "adapter_config.json"
+    rank = read_json(path).get("r")
+    if not isinstance(rank, int):
+        raise RecordError(f"{path}: r: {rank!r} is no rank")
+    return rank
 
 
 class Evaluator:
@@ -58,8 +71,20 @@ class Evaluator:
         deterministic()
         self.policy = load_policy(workspace.config.models[workspace.key.model])
         self.prompt_tokens = 0
-        with torch.no_grad():
-            self.prefix = load_prefix(workspace, self.policy)
+        self.prefix = load_prefix(workspace)
+        rank = load_adapter_rank(workspace)
+        self.engine = open_engine(
+            Place(
+                workspace.config.models[workspace.key.model],
+                self.policy,
+                workspace.config.engine_of(workspace.key.method),
+                rank,
+                workspace.key.seed,
+                workspace.log("evaluate.server.log"),
+            )
+        )
+        if rank is not None:
+            self.engine.load_adapter(workspace.artifact / ADAPTER)
 
     def run(self) -> None:
         """Write ``items.jsonl`` and ``evaluation.json``."""
@@ -74,6 +99,7 @@ class Evaluator:
             prompt_tokens=self.prompt_tokens,
             completion_tokens=sum(item.tokens for item in items),
             device=device_name(self.policy.device),
+            engine=self.engine.name,
             peak_memory_bytes=peak_memory(self.policy.device),
         )
 
@@ -96,7 +122,7 @@ class Evaluator:
     ) -> Iterator[Item]:
         settings = Decoding(temperature, self.settings.max_new_tokens, self.settings.presence_penalty)
         with self.clock.phase(decoding):
-            rollouts = sample(self.policy, part, self.prefix, samples, settings, generator)
+            rollouts = self.engine.sample(part, self.prefix, samples, settings, generator)
             texts = rollouts.texts(self.policy)
         self.prompt_tokens += rollouts.prompt_tokens
         for row, (text, tokens) in enumerate(zip(texts, rollouts.mask.sum(dim=1).tolist(), strict=True)):
@@ -117,4 +143,6 @@ class Evaluator:
 def evaluate(config: Config, key: RunKey, results: Path) -> None:
     """Score one run of the grid from its artefact on the task's test problems."""
     torch.set_num_threads(1)
-    Evaluator(Workspace(config, key, results), Clock()).run()
+    evaluator = Evaluator(Workspace(config, key, results), Clock())
+    with closing(evaluator.engine):
+        evaluator.run()

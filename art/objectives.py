@@ -50,6 +50,7 @@ def dapo_loss(
     advantages: Tensor,
     old_logprobs: Tensor | None = None,
     *,
+    importance: Tensor | None = None,
     clip_low: float = 0.2,
     clip_high: float = 0.28,
     normaliser: float | None = None,
@@ -64,12 +65,13 @@ def dapo_loss(
         advantages: (N,) one number a completion.
         old_logprobs: (N, T) under the policy that sampled, without gradient; None on-policy, where the detached
             ``logprobs`` take their place (the ratio is 1, its gradient is not).
+        importance: (N, T) weights of the tokens where another engine sampled them (``importance_weights``); None: 1.
         clip_low: the ratio's gradient stops below 1 - clip_low where the advantage is negative.
         clip_high: the ratio's gradient stops above 1 + clip_high where the advantage is positive.
         normaliser: kept tokens of the whole minibatch.
     """
     weights = _token_weights(mask, logprobs.dtype, normaliser)
-    surrogate, clipped = _clipped_surrogate(logprobs, mask, advantages, old_logprobs, clip_low, clip_high)
+    surrogate, clipped = _clipped_surrogate(logprobs, mask, advantages, old_logprobs, clip_low, clip_high, importance)
     return Loss(-(weights * surrogate).sum(), (weights * clipped).sum())
 
 
@@ -80,6 +82,7 @@ def grpo_loss(
     old_logprobs: Tensor | None = None,
     reference_logprobs: Tensor | None = None,
     *,
+    importance: Tensor | None = None,
     clip: float = 0.2,
     kl_weight: float = 0.0,
     normaliser: float | None = None,
@@ -89,7 +92,7 @@ def grpo_loss(
     The KL to the reference policy is estimated by k3 = r - log r - 1 with r = reference / current probability.
 
     Args:
-        logprobs, mask, advantages, old_logprobs: as in ``dapo_loss``.
+        logprobs, mask, advantages, old_logprobs, importance: as in ``dapo_loss``.
         reference_logprobs: (N, T) under the untrained policy; needed where ``kl_weight`` is above 0.
         clip: the ratio's gradient stops outside 1 +- clip.
         kl_weight: weight of the KL term.
@@ -99,7 +102,7 @@ def grpo_loss(
         ValueError: ``kl_weight`` without ``reference_logprobs``.
     """
     weights = _sequence_weights(mask, logprobs.dtype, normaliser)
-    surrogate, clipped = _clipped_surrogate(logprobs, mask, advantages, old_logprobs, clip, clip)
+    surrogate, clipped = _clipped_surrogate(logprobs, mask, advantages, old_logprobs, clip, clip, importance)
     loss = -(weights * surrogate).sum()
     if kl_weight:
         if reference_logprobs is None:
@@ -120,6 +123,15 @@ def supervised_loss(logprobs: Tensor, mask: Tensor, *, normaliser: float | None 
     return Loss(-(weights * _kept(logprobs, mask)).sum(), torch.zeros((), dtype=logprobs.dtype, device=logprobs.device))
 
 
+def importance_weights(policy_logprobs: Tensor, engine_logprobs: Tensor, cap: float) -> Tensor:
+    """Truncated weights min(exp(policy - engine), cap) of tokens that another engine sampled, (N, T) -> (N, T).
+
+    An engine's rounding makes it another policy than the one that is trained; a token counts by how much likelier it is
+    under the trained one (importance sampling, truncated as in Ionides 2008).  Only unmasked places have a meaning.
+    """
+    return (policy_logprobs - engine_logprobs).exp().clamp(max=cap)
+
+
 def normaliser(objective: ObjectiveSection, mask: Tensor) -> int:
     """Count what the objective averages over in a minibatch: completions for GRPO, kept tokens for the others."""
     return int(mask.any(dim=1).sum() if objective.kind == "grpo" else mask.sum())
@@ -132,6 +144,7 @@ def objective_loss(
     *,
     advantages: Tensor | None = None,
     old_logprobs: Tensor | None = None,
+    importance: Tensor | None = None,
     reference_logprobs: Tensor | None = None,
     normaliser: float | None = None,
 ) -> Loss:
@@ -140,7 +153,7 @@ def objective_loss(
     Raises:
         ValueError: the kind needs an argument that is None.
     """
-    batch = _Batch(logprobs, mask, advantages, old_logprobs, reference_logprobs, normaliser)
+    batch = _Batch(logprobs, mask, advantages, old_logprobs, importance, reference_logprobs, normaliser)
     return _LOSSES[objective.kind](objective, batch)
 
 
@@ -149,6 +162,7 @@ class _Batch(NamedTuple):
     mask: Tensor
     advantages: Tensor | None
     old_logprobs: Tensor | None
+    importance: Tensor | None
     reference_logprobs: Tensor | None
     normaliser: float | None
 
@@ -164,6 +178,7 @@ def _dapo(objective: ObjectiveSection, batch: _Batch) -> Loss:
         batch.mask,
         batch.needed_advantages("dapo"),
         batch.old_logprobs,
+        importance=batch.importance,
         clip_low=objective.clip_low,
         clip_high=objective.clip_high,
         normaliser=batch.normaliser,
@@ -177,6 +192,7 @@ def _grpo(objective: ObjectiveSection, batch: _Batch) -> Loss:
         batch.needed_advantages("grpo"),
         batch.old_logprobs,
         batch.reference_logprobs,
+        importance=batch.importance,
         clip=objective.clip_low,
         kl_weight=objective.kl_weight,
         normaliser=batch.normaliser,
@@ -201,13 +217,16 @@ def _clipped_surrogate(
     old_logprobs: Tensor | None,
     clip_low: float,
     clip_high: float,
+    importance: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """PPO's min(ratio * A, clip(ratio) * A) and where the clip decided, both (N, T); nothing is weighted yet."""
+    """PPO's min(ratio * A, clip(ratio) * A), times the importance, and where the clip decided, both (N, T)."""
     kept = _kept(logprobs, mask)
     old = kept.detach() if old_logprobs is None else _kept(old_logprobs.detach(), mask)
     ratio = (kept - old).exp()
     advantage = advantages.detach().unsqueeze(1)
     surrogate = torch.minimum(ratio * advantage, ratio.clamp(1 - clip_low, 1 + clip_high) * advantage)
+    if importance is not None:
+        surrogate = surrogate * _kept(importance.detach(), mask)
     clipped = ((advantage > 0) & (ratio > 1 + clip_high)) | ((advantage < 0) & (ratio < 1 - clip_low))
     return surrogate, clipped.detach()
 

@@ -116,6 +116,13 @@ class StepRecord(Record):
     gradient_norm: float | None = None
     ratio_clipped: float | None = Field(None, description="share of tokens whose ratio was clipped")
     entropy: float | None = Field(None, description="mean negative log-probability of the sampled tokens (nats)")
+    gap_mean: float | None = Field(
+        None, description="mean absolute difference of the policy's and the engine's log-probabilities (nats a token)"
+    )
+    gap_max: float | None = Field(None, description="the largest")
+    effective_share: float | None = Field(
+        None, description="effective sample size of the tokens' untruncated importance weights, as a share of them"
+    )
     groups: int | None = Field(None, description="groups sampled, resamples included")
     groups_dropped: int | None = Field(None, description="groups left out because all rewards were equal")
     prompt_tokens: int | None = Field(None, description="prompt tokens of the step, prefix included")
@@ -139,6 +146,7 @@ class RunRecord(Record):
     versions: dict[str, str]
     revision: str | None = Field(description="git revision of the project, '+' appended when the tree was dirty")
     device: str
+    engine: str | None = Field(None, description="what sampled, with its version; null where nothing did")
     threads: int
     seconds: dict[str, float] = Field(description="wall time by phase; 'total' is the process, start-up included")
     peak_memory_bytes: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from art.config import Config, RunKey, digest
+from art.config import Config, RunKey
 from art.records import RecordError, RunRecord, read_record
 
 RecordName = Literal["run", "evaluation"]
@@ -30,5 +30,5 @@ def load_record(config: Config, key: RunKey, results: Path, name: RecordName) ->
 
 def settings_digest(config: Config, key: RunKey, name: RecordName) -> str:
     """Hash of the settings that a run's artefact, or its evaluation, depends on."""
-    trained = config.run_digest(key.model, key.task, key.method)
-    return trained if name == "run" else digest([trained, config.evaluation.model_dump(mode="json")])
+    hashed = config.run_digest if name == "run" else config.evaluation_digest
+    return hashed(key.model, key.task, key.method)

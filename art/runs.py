@@ -74,6 +74,11 @@ class Workspace:
         self.artifact = self.folder / "artifact"
         self.seed_picture = results / "seeds" / f"{key.task}.png"
 
+    def log(self, name: str) -> Path:
+        """Path of a log beside those of the run's steps."""
+        key = self.key
+        return self.results / "logs" / key.model / key.task / key.method / f"seed{key.seed}.{name}"
+
     def problems(self, split: str) -> list[Problem]:
         """Read one problem file of the run's task.
 
@@ -122,6 +127,7 @@ class Workspace:
         completion_tokens: int = 0,
         steps: int = 0,
         device: str | None = None,
+        engine: str | None = None,
         peak_memory_bytes: int | None = None,
     ) -> None:
         """Write ``run.json`` or ``evaluation.json``; without a device and its memory, those of this process."""
@@ -137,6 +143,7 @@ class Workspace:
             versions=versions(),
             revision=_revision(),
             device=device or processor(),
+            engine=engine,
             threads=1,  # art.train and art.evaluate see to it; controls compute nothing
             seconds=clock.total(),
             peak_memory_bytes=peak_memory_bytes or process_memory(),

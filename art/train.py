@@ -13,7 +13,8 @@ import random
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -27,9 +28,10 @@ from art.methods.base import Start, TrainedMethod, detached
 from art.methods.trained import trained_method
 from art.models.device import deterministic, device_name, peak_memory
 from art.models.families import load_policy
-from art.objectives import degenerate_groups, group_advantages, normaliser, objective_loss
+from art.objectives import degenerate_groups, group_advantages, importance_weights, normaliser, objective_loss
 from art.records import Problem, RecordError, StepRecord, atomic_folder, write_records
-from art.rollouts.sampler import Decoding, NonFiniteError, Rollouts, sample
+from art.rollouts.engines import EngineError, Gap, Place, measure_gap, open_engine
+from art.rollouts.sampler import Decoding, NonFiniteError, Rollouts
 from art.runs import Clock, Workspace
 from art.scoring import SCORERS
 
@@ -40,12 +42,20 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Group:
-    """One problem, its completions (tokens, mask, logprobs: (group, T)) and their advantages (group,)."""
+    """One problem, its completions, and what they count.
+
+    Attributes:
+        tokens, mask: (group, T).
+        logprobs: (group, T) under the policy before the step's first update.
+        importance: (group, T) weights where another engine sampled; 1 otherwise.
+        advantages: (group,).
+    """
 
     problem: Problem
     tokens: Tensor
     mask: Tensor
     logprobs: Tensor
+    importance: Tensor
     advantages: Tensor
 
 
@@ -60,6 +70,7 @@ class Tally:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     nats: float = 0.0
+    gap: Gap | None = None
 
 
 class Trainer:
@@ -87,6 +98,16 @@ class Trainer:
             self.parameters.values(), lr=self.section.learning_rate, betas=tuple(self.section.betas)
         )
         self.stamp = workspace.stamp() | {"device": f"{self.policy.device.type} {self.policy.model.dtype}"}
+        self.engine = open_engine(
+            Place(
+                self.config.models[self.key.model],
+                self.policy,
+                self.config.engine_of(self.key.method),
+                self.method.adapter_rank,
+                self.key.seed,
+                workspace.log("train.server.log"),
+            )
+        )
         self.scorer = SCORERS[self.config.tasks[self.key.task].scorer]
         self.work = workspace.folder / "progress"
         self.checkpoint = self.work / "state.safetensors"
@@ -98,7 +119,7 @@ class Trainer:
         """Train to the configured number of steps and write the run's folder.
 
         Raises:
-            TrainingError: a loss, gradient or log-probability is not finite.
+            TrainingError: a loss, gradient or log-probability is not finite, or the engine failed.
         """
         first = self._resume()
         with Bar() as bar:
@@ -106,7 +127,7 @@ class Trainer:
             for step in range(first, self.config.training.steps):
                 try:
                     self.step(step)
-                except NonFiniteError as error:
+                except (NonFiniteError, EngineError) as error:
                     raise self._failure(step, str(error)) from None
                 bar.update(task, completed=step + 1)
                 if (step + 1) % self.config.training.snapshot_every == 0 or step + 1 == self.config.training.steps:
@@ -164,6 +185,7 @@ class Trainer:
             completion_tokens=sum(record.completion_tokens or 0 for record in self.log),
             steps=self.config.training.steps,
             device=device_name(self.policy.device),
+            engine=self.engine.name,
             peak_memory_bytes=peak_memory(self.policy.device),
         )
         # The checkpoint first: a kill in between must not leave one whose snapshots are gone.
@@ -192,6 +214,9 @@ class Trainer:
                 gradient_norm=_mean(norms),
                 ratio_clipped=_mean(clipped),
                 entropy=tally.nats / tally.completion_tokens if tally.nats else None,
+                gap_mean=tally.gap.mean if tally.gap else None,
+                gap_max=tally.gap.maximum if tally.gap else None,
+                effective_share=tally.gap.effective if tally.gap else None,
                 groups=tally.groups,
                 groups_dropped=tally.dropped,
                 prompt_tokens=tally.prompt_tokens,
@@ -224,9 +249,7 @@ class Trainer:
             generator = torch.Generator().manual_seed(
                 random.Random(f"{self.key.seed}/sample/{step}/{attempt}").getrandbits(62)
             )
-            with self.clock.phase("rollout"):
-                prefix = detached(self.method.prefix())
-                rollouts = sample(self.policy, problems, prefix, settings.completions, decoding, generator)
+            rollouts = self._sample("rollout", problems, settings.completions, decoding, generator)
             with self.clock.phase("reward"):
                 groups, flat = self._score(problems, rollouts, tally)
             for group, degenerate in zip(groups, flat, strict=True):
@@ -236,7 +259,49 @@ class Trainer:
                     kept.append(group)
             if len(kept) == settings.prompts:
                 break
+        if kept and not self.engine.shares_policy:
+            with self.clock.phase("correction"):
+                kept, tally.gap = self._corrected(kept)
         return kept, tally
+
+    def _sample(
+        self,
+        phase: str,
+        problems: Sequence[Problem],
+        completions: int,
+        decoding: Decoding,
+        generator: torch.Generator | None = None,
+    ) -> Rollouts:
+        """Completions of the method as it is now; an engine with weights of its own gets the adapter first."""
+        if self.method.adapter_rank is not None and not self.engine.shares_policy:
+            with self.clock.phase("weight_sync"):
+                self.method.write_adapter(self.work / "adapter")
+                self.engine.load_adapter(self.work / "adapter")
+        with self.clock.phase(phase):
+            prefix = detached(self.method.prefix())
+            return self.engine.sample(problems, prefix, completions, decoding, generator)
+
+    @torch.no_grad()
+    def _corrected(self, groups: list[Group]) -> tuple[list[Group], Gap]:
+        """The groups with the policy's own log-probabilities in the place of the engine's, and how far apart they were.
+
+        The clipped ratio is between two states of one policy; the engine's rounding goes into the importance.
+        """
+        cap = self.config.engine_of(self.key.method).importance_cap
+        corrected, ours, theirs = [], [], []
+        for part in evenly(groups, self.config.training.minibatches):
+            tokens, mask, engine, _ = stacked(part)
+            size = len(part[0].tokens)
+            rows = torch.arange(len(part)).repeat_interleave(size)
+            state = self.policy.prefill([group.problem for group in part], self.method.prefix()).rows(rows)
+            policy = self.policy.logprobs(state, tokens, mask, self.config.training.temperature)
+            ours.append(policy[mask])
+            theirs.append(engine[mask])
+            weights = torch.ones_like(policy) if cap is None else importance_weights(policy, engine, cap)
+            for group, own, weight in zip(part, policy.split(size), weights.split(size), strict=True):
+                length = group.tokens.shape[1]
+                corrected.append(replace(group, logprobs=own[:, :length], importance=weight[:, :length]))
+        return corrected, measure_gap(torch.cat(ours), torch.cat(theirs))
 
     def _score(self, problems: Sequence[Problem], rollouts: Rollouts, tally: Tally) -> tuple[list[Group], list[bool]]:
         size = self.config.training.completions
@@ -256,6 +321,7 @@ class Trainer:
                 rollouts.tokens[row * size : (row + 1) * size],
                 rollouts.mask[row * size : (row + 1) * size],
                 rollouts.logprobs[row * size : (row + 1) * size],
+                torch.ones(size, rollouts.tokens.shape[1]),
                 advantages[row],
             )
             for row, problem in enumerate(problems)
@@ -277,7 +343,9 @@ class Trainer:
                 )
             ids = [*self.policy.tokenizer(problem.solution, add_special_tokens=False).input_ids, self.policy.end_token]
             tokens = torch.tensor([ids])
-            groups.append(Group(problem, tokens, tokens >= 0, torch.zeros(tokens.shape), torch.zeros(1)))
+            groups.append(
+                Group(problem, tokens, tokens >= 0, torch.zeros(tokens.shape), torch.ones(tokens.shape), torch.zeros(1))
+            )
             tally.completion_tokens += len(ids)
         tally.groups = len(groups)
         return groups, tally
@@ -307,11 +375,7 @@ class Trainer:
     def _loss(self, groups: Sequence[Group]) -> tuple[Tensor, Tensor]:
         """Objective on a minibatch: the prompts run once with one vision pass, the completions continue from them."""
         objective = self.config.objective
-        length = max(group.tokens.shape[1] for group in groups)
-        tokens, mask, old = (
-            torch.cat([torch.nn.functional.pad(part, (0, length - part.shape[1])) for part in parts])
-            for parts in zip(*((group.tokens, group.mask, group.logprobs) for group in groups), strict=True)
-        )
+        tokens, mask, old, importance = stacked(groups)
         rows = torch.arange(len(groups)).repeat_interleave(len(groups[0].tokens))
         problems = [group.problem for group in groups]
         state = self.policy.prefill(problems, self.method.prefix()).rows(rows)
@@ -323,6 +387,7 @@ class Trainer:
             mask,
             advantages=torch.cat([group.advantages for group in groups]),
             old_logprobs=old,
+            importance=importance,
             reference_logprobs=reference,
             normaliser=normaliser(objective, mask),
         )
@@ -336,18 +401,28 @@ class Trainer:
 
     def validate(self) -> float:
         """Greedy accuracy on the validation problems."""
-        with self.clock.phase("validation"):
-            decoding = Decoding(0.0, self.config.training.max_new_tokens)
-            prefix = detached(self.method.prefix())
-            texts = sample(self.policy, self.validation, prefix, 1, decoding).texts(self.policy)
-            pairs = zip(texts, self.validation, strict=True)
-            return sum(self.scorer.judge(text, problem).score for text, problem in pairs) / len(texts)
+        decoding = Decoding(0.0, self.config.training.max_new_tokens)
+        texts = self._sample("validation", self.validation, 1, decoding).texts(self.policy)
+        pairs = zip(texts, self.validation, strict=True)
+        return sum(self.scorer.judge(text, problem).score for text, problem in pairs) / len(texts)
 
 
 def train(config: Config, key: RunKey, results: Path) -> None:
     """Train one run of the grid and write its folder."""
     torch.set_num_threads(1)
-    Trainer(Workspace(config, key, results), Clock()).run()
+    trainer = Trainer(Workspace(config, key, results), Clock())
+    with closing(trainer.engine):
+        trainer.run()
+
+
+def stacked(groups: Sequence[Group]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Tokens, mask, log-probabilities and importance of groups as (rows, T), padded on the right."""
+    length = max(group.tokens.shape[1] for group in groups)
+    columns = zip(*((group.tokens, group.mask, group.logprobs, group.importance) for group in groups), strict=True)
+    tokens, mask, logprobs, importance = (
+        torch.cat([torch.nn.functional.pad(part, (0, length - part.shape[1])) for part in parts]) for parts in columns
+    )
+    return tokens, mask, logprobs, importance
 
 
 def evenly(groups: Sequence[Group], parts: int) -> list[Sequence[Group]]:

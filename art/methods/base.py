@@ -53,6 +53,15 @@ class TrainedMethod(ABC):
         """The model as it was before training, for the length of a block; yields its (empty) prefix."""
         yield Prefix()
 
+    @property
+    def adapter_rank(self) -> int | None:
+        """Rank of the adapter over the weights; None: there is none."""
+        return None
+
+    def write_adapter(self, out: Path) -> None:
+        """Write the adapter as it is now, for an engine that has weights of its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no adapter")
+
     def picture(self) -> Levels | None:
         """The picture as it would be saved now, for snapshots; None for methods without one."""
         return None

@@ -41,23 +41,29 @@ class Lora(TrainedMethod):
         with self.adapted.disable_adapter():
             yield Prefix()
 
+    @property
+    def adapter_rank(self) -> int:
+        return self.section.rank
+
+    def write_adapter(self, out: Path) -> None:
+        try:
+            self.adapted.save_pretrained(out)
+        except SafetensorError as error:  # a full disk, among others
+            raise OSError(f"{out}: adapter cannot be written: {error}") from None
+
     def save(self, out: Path) -> Artifact:
         artifact = Artifact(kind="lora", adapter=True, trained_numbers=self.trained_numbers())
         with artifact_folder(out, artifact) as folder:
-            try:
-                self.adapted.save_pretrained(folder / ADAPTER)
-            except SafetensorError as error:  # a full disk, among others
-                raise OSError(f"{out / ADAPTER}: adapter cannot be written: {error}") from None
+            self.write_adapter(folder / ADAPTER)
         return artifact
 
 
-def overlay_adapter(policy: Policy, folder: Path) -> None:
-    """Put a saved adapter over the policy's weights.
+def overlay_adapter(policy: Policy, path: Path) -> None:
+    """Put the adapter in a folder over the policy's weights.
 
     Raises:
         CheckpointError: the adapter is missing, damaged or does not fit.
     """
-    path = folder / ADAPTER
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         if not (path / name).is_file():  # peft would look for it on the hub
             raise CheckpointError(f"{path / name}: missing")

@@ -182,6 +182,11 @@ class Policy:
         """(vocabulary, hidden)."""
         return self.language_model.embed_tokens.weight
 
+    @property
+    def forbidden_tokens(self) -> list[int]:
+        """Ids that a completion may not hold."""
+        return self.forbidden.isneginf().nonzero().squeeze(1).tolist()
+
     def _forbidden_tokens(self) -> Tensor:
         """(vocabulary,) -inf at tokens that a completion may not hold: special ones but the ends, and padding rows."""
         bias = torch.zeros(self.token_embeddings.shape[0])
@@ -248,12 +253,18 @@ class Policy:
             enable_thinking=False,
         )
 
-    def encode(self, problem: Problem, prefix: Prefix, vectors: Vectors | None) -> tuple[list[int], list[bool], Tensor]:
+    def slots(self, prefix: Prefix) -> int:
+        """Vectors that the prefix puts into a prompt's slot: visual tokens, or free embeddings."""
+        if prefix.image is not None:
+            return self.preprocessor.tokens(prefix.image.shape[-1])
+        return 0 if prefix.embeddings is None else len(prefix.embeddings)
+
+    def encode(self, problem: Problem, prefix: Prefix) -> tuple[list[int], list[bool], Tensor]:
         """Token ids with the slot filled up, a mask of the slot, and M-RoPE positions (3, length).
 
         Encoded once a problem and a prefix shape: only the vectors change in training.
         """
-        count = 0 if vectors is None else len(vectors.tokens)
+        count = self.slots(prefix)
         shape = f"{'image' if prefix.image is not None else 'embeddings'} {count}" if count else f"text {prefix.text}"
         if (problem.id, shape) not in self._encoded:
             text = self.render(problem, prefix).replace(self.image_text, self.image_text * count)
@@ -271,9 +282,9 @@ class Policy:
             self._encoded[problem.id, shape] = ids, slot, positions
         return self._encoded[problem.id, shape]
 
-    def batch(self, problems: Sequence[Problem], prefix: Prefix, vectors: Vectors | None) -> PromptBatch:
+    def batch(self, problems: Sequence[Problem], prefix: Prefix) -> PromptBatch:
         """Encode and left-pad prompts."""
-        encoded = [self.encode(problem, prefix, vectors) for problem in problems]
+        encoded = [self.encode(problem, prefix) for problem in problems]
         length = max(len(ids) for ids, _, _ in encoded)
         ids = torch.full((len(encoded), length), self.tokenizer.pad_token_id)
         attention = torch.zeros(len(encoded), length, dtype=torch.long)
@@ -292,7 +303,7 @@ class Policy:
     def prefill(self, problems: Sequence[Problem], prefix: Prefix) -> Prefilled:
         """Run the prompts once; gradients reach the prefix (and an adapter on the weights)."""
         vectors = self.prefix_vectors(prefix)
-        batch = self.batch(problems, prefix, vectors)
+        batch = self.batch(problems, prefix)
         embeddings = self.language_model.embed_tokens(batch.ids)
         beside: dict[str, Any] = {}
         if vectors is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from art.config import TRAINED_KINDS, Config, RunKey, digest, parse_config
+from art.config import TRAINED_KINDS, Config, RunKey, parse_config
 from art.records import Item, RunRecord, StepRecord, atomic_path, write_json, write_records
 
 SKILL = {"art": 0.8, "lora": 0.85, "soft_prompt": 0.75, "seed_image": 0.32, "random_image": 0.28, "random_string": 0.25}
@@ -74,8 +74,7 @@ def _write_run(root: Path, config: Config, run: RunKey, items: int) -> None:
     log = [_step(config, step, steps, skill, pace, rng) for step in range(steps + 1)]
     write_records(folder / "train.jsonl", log)
     write_record(root, config, run)
-    trained_digest = config.run_digest(run.model, run.task, run.method)
-    scored_digest = digest([trained_digest, config.evaluation.model_dump(mode="json")])
+    scored_digest = config.evaluation_digest(run.model, run.task, run.method)
     write_record(root, config, run, command="evaluation", digest=scored_digest, steps=0)
     _write_pictures(folder, config, run, steps, task_number, rng)
 
@@ -109,6 +108,7 @@ def write_record(root: Path, config: Config, run: RunKey, **changes: Any) -> Non
         "versions": {"python": "3.11", "torch": "2.13.0"},
         "revision": "abc",
         "device": "cpu",
+        "engine": "transformers",
         "threads": 1,
         "seconds": {"start_up": 4.0, "total": 4.0 + steps * (PACE.get(kind, 1.0) + 2.0)},
         "peak_memory_bytes": 2**29,

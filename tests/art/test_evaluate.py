@@ -16,13 +16,13 @@ import torch
 from tiny_world import World
 
 from art import evaluate as module
-from art.config import digest
 from art.evaluate import Evaluator, evaluate
 from art.images import ImageError, encode_png, random_image
 from art.methods.controls import make_control
 from art.models.policy import Prefix
 from art.pixels import levels_to_tensor
 from art.records import Item, Problem, RecordError, RunRecord, read_json, read_records
+from art.rollouts import engines
 from art.rollouts.sampler import sample
 from art.scoring import SCORERS
 
@@ -56,8 +56,8 @@ def test_items_are_complete_and_greedy_comes_first(made: World, method: str) -> 
         assert 1 <= item.tokens <= 6
     record = RunRecord.model_validate(read_json(made.folder(method) / "evaluation.json"))
     trained = RunRecord.model_validate(read_json(made.folder(method) / "run.json"))
-    settings = made.config().evaluation.model_dump(mode="json")
-    assert record.digest == digest([trained.digest, settings])
+    assert record.digest == made.config().evaluation_digest("tiny", "arithmetic", method) != trained.digest
+    assert record.engine == "transformers" and trained.engine is None
     assert record.completion_tokens == sum(item.tokens for item in items)
     assert record.prefix_tokens == trained.prefix_tokens
 
@@ -93,7 +93,7 @@ def test_the_picture_is_read_from_its_png(made: World, monkeypatch: pytest.Monke
         seen.append(prefix)
         return sample(policy, problems, prefix, *rest)
 
-    monkeypatch.setattr(module, "sample", spy)
+    monkeypatch.setattr(engines, "sample", spy)
     path = made.folder("random_image") / "artifact/image.png"
     for number in range(2):
         picture = random_image(64, np.random.default_rng(number))

@@ -47,8 +47,8 @@ def test_random_string_has_as_many_tokens_as_the_image_in_the_prompt(world: Worl
         tokenizer = Tokenizer.from_file(str(world.root / "checkpoint/tokenizer.json"))
         assert len(tokenizer.encode(text, add_special_tokens=False).ids) == 4
         for problem in problems("arithmetic", "test", 3, 0) + problems("tool_call", "test", 3, 0):
-            bare = tiny_policy.encode(problem, Prefix(), None)[0]
-            with_string = tiny_policy.encode(problem, Prefix(text=text), None)[0]
+            bare = tiny_policy.encode(problem, Prefix())[0]
+            with_string = tiny_policy.encode(problem, Prefix(text=text))[0]
             assert len(with_string) - len(bare) == 4 + 1  # and the line break
 
 

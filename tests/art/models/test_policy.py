@@ -100,16 +100,13 @@ def test_prompt_is_the_processors(policy: Policy, processor: StillProcessor, mix
     vectors = policy.prefix_vectors(IMAGE)
     assert vectors is not None and vectors.tokens.shape == (VISUAL, HIDDEN)
     for problem in mixed:
-        ids, slot, positions = policy.encode(problem, IMAGE, vectors)
+        ids, slot, positions = policy.encode(problem, IMAGE)
         inputs = processed(processor, problem, IMAGE)
         assert ids == inputs["input_ids"][0].tolist()
         assert slot == inputs["mm_token_type_ids"][0].bool().tolist() and sum(slot) == VISUAL
         assert positions.shape == (3, len(ids))
         for prefix in (Prefix(), PREFIXES["text"]):
-            assert (
-                policy.encode(problem, prefix, None)[0]
-                == processed(processor, problem, prefix)["input_ids"][0].tolist()
-            )
+            assert policy.encode(problem, prefix)[0] == processed(processor, problem, prefix)["input_ids"][0].tolist()
 
 
 def test_text_prefix_is_a_line_before_the_question(policy: Policy) -> None:
@@ -220,7 +217,7 @@ def test_soft_prompt_of_real_embeddings_is_the_text(policy: Policy, mixed: list[
 
 
 def test_image_positions_are_transformers_own(policy: Policy, mixed: list[Problem]) -> None:
-    _, slot, positions = policy.encode(mixed[0], IMAGE, policy.prefix_vectors(IMAGE))
+    _, slot, positions = policy.encode(mixed[0], IMAGE)
     begin, side = slot.index(True), SIZE // 32
     row, column = torch.arange(side).repeat_interleave(side), torch.arange(side).repeat(side)
     seen = torch.stack([torch.zeros_like(row), row, column]) + begin

@@ -190,7 +190,7 @@ def test_presence_penalty_lowers_each_seen_token_once(tiny_policy: Policy, some:
 
 def test_prompt_tokens_count_the_prefix_and_no_padding(tiny_policy: Policy, some: list[Problem]) -> None:
     bare = sample(tiny_policy, some, Prefix(), 2, Decoding(0.0, 1)).prompt_tokens
-    assert bare == sum(len(tiny_policy.encode(problem, Prefix(), None)[0]) for problem in some)
+    assert bare == sum(len(tiny_policy.encode(problem, Prefix())[0]) for problem in some)
     assert sample(tiny_policy, some, IMAGE, 2, Decoding(0.0, 1)).prompt_tokens == bare + len(some) * (4 + 2)
 
 

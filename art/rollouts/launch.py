@@ -1,0 +1,111 @@
+"""An unmodified vLLM server on loopback, as a child of this process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from art.rollouts.engines import EngineError
+from art.rollouts.vllm_options import ENVIRONMENT, command_line
+
+_PR_SET_PDEATHSIG = 1
+
+
+class LaunchedServer:
+    """Started on creation, ready when creation returns; ``close`` ends it.
+
+    It has a random API key, listens on 127.0.0.1 only, and ends with this process, however that ends (on Linux).
+
+    Args:
+        arguments: of ``vllm.LLM``; the server gets the same.
+        model: name that it serves the checkpoint under.
+        log: file for what it says.
+        timeout: seconds that it has to get ready.
+        adapters: further names that it serves, and their LoRA adapters' folders.
+
+    Raises:
+        EngineError: it stopped, or is not ready in time; the message ends with the last lines of its log.
+    """
+
+    def __init__(
+        self,
+        arguments: dict[str, Any],
+        model: str,
+        log: Path,
+        timeout: float,
+        adapters: dict[str, Path] | None = None,
+    ) -> None:
+        self.log, self.key = log, secrets.token_urlsafe(24)
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}/v1"
+        words = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *command_line(arguments)]
+        words += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", model]
+        if adapters:
+            words += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in adapters.items())]
+        # The key goes through the environment: everybody on the machine can read a command line.  Adapters are loaded
+        # while it runs; only who has the key can ask for that.
+        own = {"VLLM_API_KEY": self.key, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=ENVIRONMENT | dict(os.environ) | own,
+                preexec_fn=_end_with_parent,
+            )
+        try:
+            self._wait(timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait(self, timeout: float) -> None:
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise EngineError(f"vLLM's server stopped while it started; {self.last_words()}")
+            try:
+                with urllib.request.urlopen(f"{self.url.removesuffix('/v1')}/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.25)
+        raise EngineError(f"vLLM's server was not ready after {timeout:.0f} s; {self.last_words()}")
+
+    def last_words(self) -> str:
+        """How it ended, if it did, and the last lines of its log."""
+        code = self.process.poll()
+        state = "it is running" if code is None else f"exit status {code}"
+        lines = self.log.read_text(errors="replace").splitlines()[-12:]
+        return f"{state}; the end of {self.log}:\n  " + "\n  ".join(lines)
+
+    def close(self) -> None:
+        """End it, and wait until it has ended."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

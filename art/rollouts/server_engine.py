@@ -1,0 +1,194 @@
+"""An OpenAI-compatible vLLM server: started here on loopback, or running anywhere.
+
+Prompts go as chat messages, so the server's own template and tokenizer make the tokens; it returns their ids, which are
+compared with ours.  Sampled ids and their log-probabilities come back as they are; text is never tokenised again.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import openai
+import torch
+
+from art.config import EngineSection
+from art.images import png_bytes
+from art.models.hub import checkpoint_folder
+from art.models.policy import Prefix
+from art.pixels import tensor_to_levels
+from art.records import Problem
+from art.rollouts.engines import Engine, EngineError, Place, Reply, rollouts_of
+from art.rollouts.launch import LaunchedServer
+from art.rollouts.sampler import Decoding, Rollouts
+from art.rollouts.vllm_options import engine_arguments
+
+# Requests under way at a time; the server batches them.
+CONCURRENCY = 32
+_ADAPTER = "trained"
+
+
+class Server(Engine):
+    """Chat completions of a vLLM server."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._model = place.model.path
+        self._child = None if place.settings.url is not None else _launched(place)
+        url = self._child.url if self._child else place.settings.url
+        self.client = client_of(url, self._child.key if self._child else None, place.settings)
+        try:
+            served = [model.id for model in self.client.models.list()]
+            if self._model not in served:
+                raise EngineError(
+                    f"{url}: serves {', '.join(map(repr, served))}; wanted {self._model!r} (start vLLM with "
+                    f"--served-model-name {self._model})"
+                )
+            self._version = self.client.get("../version", cast_to=object)["version"]
+        except (openai.OpenAIError, KeyError, TypeError) as error:
+            self.close()
+            raise self._failure(error) from None
+        except EngineError:
+            self.close()
+            raise
+        self._bias = {str(token): -100 for token in place.policy.forbidden_tokens}
+
+    @property
+    def name(self) -> str:
+        return f"server, vllm {self._version}"
+
+    def load_adapter(self, folder: Path) -> None:
+        body = {"lora_name": _ADAPTER, "lora_path": str(folder.resolve()), "load_inplace": True}
+        try:
+            self.client.post("/load_lora_adapter", cast_to=str, body=body)
+        except openai.OpenAIError as error:
+            hint = "an adapter needs --enable-lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and this machine's files"
+            raise self._failure(error, hint) from None
+        self._model = _ADAPTER
+
+    def sample(
+        self,
+        problems: Sequence[Problem],
+        prefix: Prefix,
+        group: int,
+        decoding: Decoding,
+        generator: torch.Generator | None = None,
+    ) -> Rollouts:
+        before = content_of(prefix)
+        body = {
+            "model": self._model,
+            "n": group,
+            "temperature": decoding.temperature,
+            "max_completion_tokens": decoding.max_new_tokens,
+            "presence_penalty": decoding.presence_penalty,
+            "top_p": 1.0,
+            "logprobs": True,
+            "top_logprobs": 0,
+            "logit_bias": self._bias,
+        }
+        extra = {
+            "top_k": 0,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+            "stop_token_ids": self.policy.end_tokens,
+            "return_token_ids": True,
+        }
+
+        def ask(problem: Problem) -> Reply:
+            answer = self.client.chat.completions.create(**body, **asked(problem, before, extra))
+            return Reply(answer.prompt_token_ids, [_completion(choice) for choice in answer.choices])
+
+        try:
+            with ThreadPoolExecutor(CONCURRENCY) as pool:
+                replies = list(pool.map(ask, problems))
+        except (openai.OpenAIError, TypeError, AttributeError) as error:
+            raise self._failure(error) from None
+        return rollouts_of(replies, problems, self.policy, prefix)
+
+    def _failure(self, error: Exception, hint: str = "") -> EngineError:
+        """What went wrong, and how the server is, if it is ours."""
+        what = {
+            openai.APITimeoutError: f"no answer within {self.settings.timeout:.0f} s",
+            openai.APIConnectionError: "cannot be reached",
+        }.get(type(error), f"{type(error).__name__}: {error}")
+        tries = f" ({self.settings.retries} retries)" if isinstance(error, openai.APIConnectionError) else ""
+        told = f"; {self._child.last_words()}" if self._child else ""
+        return EngineError(f"{self.client.base_url}: {what}{tries}{'; ' + hint if hint else ''}{told}")
+
+    def close(self) -> None:
+        if self._child:
+            self._child.close()
+
+
+def client_of(url: str, key: str | None, settings: EngineSection) -> openai.OpenAI:
+    """A client that waits and retries as configured; without a key, the one of OPENAI_API_KEY, if any."""
+    key = key or os.environ.get("OPENAI_API_KEY") or "none"
+    return openai.OpenAI(base_url=url, api_key=key, timeout=settings.timeout, max_retries=settings.retries)
+
+
+def content_of(prefix: Prefix) -> list[dict[str, Any]]:
+    """What stands before the question, as parts of a chat message."""
+    if prefix.image is not None:
+        return [picture_part(png_bytes(tensor_to_levels(prefix.image)))]
+    if prefix.embeddings is not None:
+        # vLLM's protocol: a tensor as torch writes it.  It is read with weights_only.
+        stream = io.BytesIO()
+        torch.save(prefix.embeddings.detach().cpu().to(torch.bfloat16), stream)
+        return [{"type": "prompt_embeds", "data": base64.b64encode(stream.getvalue()).decode()}]
+    return [] if prefix.text is None else [{"type": "text", "text": f"{prefix.text}\n"}]
+
+
+def picture_part(png: bytes) -> dict[str, Any]:
+    """A PNG as a part of a chat message."""
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(png).decode()}"}}
+
+
+def asked(problem: Problem, before: list[dict[str, Any]], extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Messages and tools of a request, and what switches thinking off; ``extra`` are vLLM's own parameters."""
+    messages = [_wire(message) for message in problem.messages or [{"role": "user", "content": problem.question}]]
+    first = next(number for number, message in enumerate(messages) if message["role"] == "user")
+    parts = [*before, {"type": "text", "text": problem.question}]
+    if before and before[0]["type"] == "text":  # one text, as the policy renders it
+        parts = [{"type": "text", "text": before[0]["text"] + problem.question}]
+    messages[first] = {**messages[first], "content": parts}
+    request: dict[str, Any] = {"messages": messages}
+    if problem.tools:
+        # The template shows the tools; the answer stays text, which our scorer reads.
+        request |= {"tools": problem.tools, "tool_choice": "none"}
+    return request | {"extra_body": {**(extra or {}), "chat_template_kwargs": {"enable_thinking": False}}}
+
+
+def _wire(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of a problem in OpenAI's form, where the arguments of a call are JSON in a string."""
+    if not message.get("tool_calls"):
+        return message
+    calls = []
+    for number, call in enumerate(message["tool_calls"]):
+        function = call["function"]
+        given = function["arguments"]
+        arguments = given if isinstance(given, str) else json.dumps(given)
+        calls.append({"id": f"call_{number}", "type": "function", "function": {**function, "arguments": arguments}})
+    return {**message, "tool_calls": calls}
+
+
+def _completion(choice: Any) -> tuple[list[int], list[float]]:
+    scores = [entry.logprob for entry in choice.logprobs.content]
+    return choice.token_ids[: len(scores)], scores
+
+
+def _launched(place: Place) -> LaunchedServer:
+    arguments = engine_arguments(
+        checkpoint_folder(place.model),
+        place.settings,
+        cpu=place.policy.device.type == "cpu",
+        longest=place.policy.model.config.get_text_config().max_position_embeddings,
+        seed=place.seed,
+        adapter_rank=place.adapter_rank,
+    )
+    return LaunchedServer(arguments, place.model.path, place.log, place.settings.timeout)
