@@ -16,7 +16,7 @@ from art.artifact import EMBEDDINGS, IMAGE, read_artifact
 from art.config import Config, RunKey
 from art.images import decode_png
 from art.methods.soft_prompt import load_embeddings
-from art.models.device import deterministic, device_name, peak_memory
+from art.models.device import deterministic, device_name, peak_memory, wait_for_gpu
 from art.models.families import load_policy
 from art.models.policy import Policy, Prefix
 from art.pixels import levels_to_tensor
@@ -117,4 +117,4 @@ class Evaluator:
 def evaluate(config: Config, key: RunKey, results: Path) -> None:
     """Score one run of the grid from its artefact on the task's test problems."""
     torch.set_num_threads(1)
-    Evaluator(Workspace(config, key, results), Clock()).run()
+    Evaluator(Workspace(config, key, results), Clock(wait_for_gpu)).run()

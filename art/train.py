@@ -25,7 +25,7 @@ from art.config import Config, RunKey
 from art.images import decode_png, encode_png
 from art.methods.base import Start, TrainedMethod, detached
 from art.methods.trained import trained_method
-from art.models.device import deterministic, device_name, peak_memory
+from art.models.device import deterministic, device_name, peak_memory, wait_for_gpu
 from art.models.families import load_policy
 from art.objectives import degenerate_groups, group_advantages, normaliser, objective_loss
 from art.records import Problem, RecordError, StepRecord, atomic_folder, write_records
@@ -347,7 +347,7 @@ class Trainer:
 def train(config: Config, key: RunKey, results: Path) -> None:
     """Train one run of the grid and write its folder."""
     torch.set_num_threads(1)
-    Trainer(Workspace(config, key, results), Clock()).run()
+    Trainer(Workspace(config, key, results), Clock(wait_for_gpu)).run()
 
 
 def evenly(groups: Sequence[Group], parts: int) -> list[Sequence[Group]]:
