@@ -31,7 +31,7 @@ _FORMS = tuple(
     for form in (
         rf"(?i: the\s++correct\s++answer\s++is ) [\s:*_`]*+ {_BRACKETED}",
         rf"""(?: (?<![A-Za-z]) (?i: answer|option|choice ) [*_`]*+ (?: \s++(?i:is)\b | [ \t]*+: ) | \\boxed\{{ )
-            [\s:*_`"$]*+ (?: \\(?:boxed|text(?:bf)?|math(?:bf|rm))\{{ )*+ (?: (?i:option|choice)\s++ )?+ [*_`]*+
+            [\s:*_`"$]*+ (?: \\(?:boxed|text(?:bf)?|math(?:bf|rm))\{{ ){{0,3}}+ (?: (?i:option|choice)\s++ )?+ [*_`]*+
             {_LETTER}""",
         rf"\A \s*+ [*_`]*+ {_LETTER} [*_`).:]*+ \s*+ \Z",
     )
