@@ -57,6 +57,8 @@ class Evaluator:
         self.trained = load_record(workspace.config, workspace.key, workspace.results, "run")
         deterministic()
         self.policy = load_policy(workspace.config.models[workspace.key.model])
+        for problem in self.problems:
+            self.policy.check(problem)
         self.prompt_tokens = 0
         with torch.no_grad():
             self.prefix = load_prefix(workspace, self.policy)

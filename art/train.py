@@ -77,6 +77,8 @@ class Trainer:
             )
         deterministic()
         self.policy = load_policy(self.config.models[self.key.model])
+        for problem in (*self.problems, *self.validation):  # now, not in the step that draws it
+            self.policy.check(problem)
         self.policy.preprocessor.tokens(self.config.image.size)
         picture = decode_png(workspace.seed_picture, self.config.image.size)
         self.method: TrainedMethod = trained_method(self.section.kind)(

@@ -103,7 +103,7 @@ def judge(completion: str, problem: Problem) -> Judgement:
     """
     wanted = _whole(problem.answer)
     if wanted is None:
-        raise ValueError(f"problem {problem.id}: answer {problem.answer!r} is not a number")
+        raise ValueError(f"problem {problem.id}: answer {problem.quoted_answer} is not a number")
     value = _answer(completion)
     if value is None:
         return Judgement(None, 0, SOME_NUMBER if re.search("[0-9]", completion) else 0.0)
