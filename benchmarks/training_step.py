@@ -4,8 +4,8 @@
 
 The steps are those of ``art.train.Trainer``, at the sizes of config/paper.yaml: rollout, reward, forward, backward,
 optimiser.  Every completion runs to its full length and no group is dropped, so it is the most that a step can take.
-One method a process, since a process's peak memory does not go down.  Writes a JSON file, which
-``benchmarks.estimate`` reads.
+One method a process, since a process's peak memory does not go down.  Writes a JSON file, from which a dry run of the
+workflow estimates hours (``art.estimate``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 import typer
 
 from art.config import Config, RunKey, load_config, parse_config
+from art.estimate import MEASURED, sizes
 from art.images import encode_png, reduce_contrast
 from art.models.device import device_name, peak_memory, wait_for_gpu
 from art.pictures import draw
@@ -29,7 +30,6 @@ from art.runs import Clock, Workspace, versions
 from art.scoring.judgement import Judgement
 from art.train import Trainer
 from benchmarks.checkpoint import write_checkpoint
-from benchmarks.estimate import sizes
 
 WARM_UP = 1
 TASK, ENDLESS = "gsm8k", 10**6
@@ -122,7 +122,7 @@ def main(
     scale: Annotated[int, typer.Option(help="what the model's dimensions are divided by, for a trial")] = 1,
     question: Annotated[int, typer.Option(help="tokens of a question")] = 128,
     repeats: Annotated[int, typer.Option(min=1, help="steps that count")] = 3,
-    out: Annotated[Path, typer.Option(help="folder for the JSON file")] = Path("benchmarks/results"),
+    out: Annotated[Path, typer.Option(help="folder for the JSON file")] = MEASURED,
 ) -> None:
     """Measure, and write OUT/DEVICE_MODEL_METHOD.json."""
     found = measure(load_config(config), model, method, scale, question, repeats)
