@@ -17,7 +17,7 @@ from art.artifact import ADAPTER, EMBEDDINGS, IMAGE, read_artifact
 from art.config import Config, RunKey
 from art.images import decode_png
 from art.methods.soft_prompt import load_embeddings
-from art.models.device import deterministic, device_name, peak_memory
+from art.models.device import deterministic, device_name, peak_memory, wait_for_gpu
 from art.models.families import load_policy
 from art.models.policy import Prefix
 from art.pixels import levels_to_tensor
@@ -70,6 +70,8 @@ class Evaluator:
         self.trained = load_record(workspace.config, workspace.key, workspace.results, "run")
         deterministic()
         self.policy = load_policy(workspace.config.models[workspace.key.model])
+        for problem in self.problems:
+            self.policy.check(problem)
         self.prompt_tokens = 0
         self.prefix = load_prefix(workspace)
         rank = load_adapter_rank(workspace)
@@ -143,6 +145,6 @@ class Evaluator:
 def evaluate(config: Config, key: RunKey, results: Path) -> None:
     """Score one run of the grid from its artefact on the task's test problems."""
     torch.set_num_threads(1)
-    evaluator = Evaluator(Workspace(config, key, results), Clock())
+    evaluator = Evaluator(Workspace(config, key, results), Clock(wait_for_gpu))
     with closing(evaluator.engine):
         evaluator.run()

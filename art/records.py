@@ -78,6 +78,11 @@ class Problem(VeiledRecord):
     )
     topic: str | None = Field(None, description="free label, for reports")
 
+    @property
+    def quoted_answer(self) -> str:
+        """The reference as a message may show it: not that of a veiled problem."""
+        return "(veiled)" if self.veiled else repr(self.answer)
+
     @model_validator(mode="after")
     def _id_is_content(self) -> Problem:
         expected = problem_id(self.question, self.answer, self.tools, self.messages)

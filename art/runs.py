@@ -8,7 +8,7 @@ import platform
 import resource
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +23,15 @@ PACKAGES = ("torch", "transformers", "peft", "numpy", "pillow", "safetensors", "
 
 
 class Clock:
-    """Wall time by phase, in seconds, since the process began (or the first one, for a run that resumed)."""
+    """Wall time by phase, in seconds, since the process began (or the first one, for a run that resumed).
 
-    def __init__(self) -> None:
+    Args:
+        wait: returns when the device has done what it was given.  A GPU works on behind Python: without waiting at both
+            ends of a phase, its time would count in the next one.
+    """
+
+    def __init__(self, wait: Callable[[], None] = lambda: None) -> None:
+        self.wait = wait
         self.seconds: dict[str, float] = {}
         self.begin = _process_start()
 
@@ -36,9 +42,11 @@ class Clock:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Add the time of a block to a phase."""
+        self.wait()
         start = time.perf_counter()
         try:
             yield
+            self.wait()
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 

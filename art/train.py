@@ -26,7 +26,7 @@ from art.config import Config, RunKey
 from art.images import decode_png, encode_png
 from art.methods.base import Start, TrainedMethod, detached
 from art.methods.trained import trained_method
-from art.models.device import deterministic, device_name, peak_memory
+from art.models.device import deterministic, device_name, peak_memory, wait_for_gpu
 from art.models.families import load_policy
 from art.objectives import degenerate_groups, group_advantages, importance_weights, normaliser, objective_loss
 from art.records import Problem, RecordError, StepRecord, atomic_folder, write_records
@@ -88,6 +88,8 @@ class Trainer:
             )
         deterministic()
         self.policy = load_policy(self.config.models[self.key.model])
+        for problem in (*self.problems, *self.validation):  # now, not in the step that draws it
+            self.policy.check(problem)
         self.policy.preprocessor.tokens(self.config.image.size)
         picture = decode_png(workspace.seed_picture, self.config.image.size)
         self.method: TrainedMethod = trained_method(self.section.kind)(
@@ -410,7 +412,7 @@ class Trainer:
 def train(config: Config, key: RunKey, results: Path) -> None:
     """Train one run of the grid and write its folder."""
     torch.set_num_threads(1)
-    trainer = Trainer(Workspace(config, key, results), Clock())
+    trainer = Trainer(Workspace(config, key, results), Clock(wait_for_gpu))
     with closing(trainer.engine):
         trainer.run()
 

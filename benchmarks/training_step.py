@@ -4,19 +4,16 @@
 
 The steps are those of ``art.train.Trainer``, at the sizes of config/paper.yaml: rollout, reward, forward, backward,
 optimiser.  Every completion runs to its full length and no group is dropped, so it is the most that a step can take.
-One method a process, since a process's peak memory does not go down.  Writes a JSON file, which
-``benchmarks.estimate`` reads.
+One method a process, since a process's peak memory does not go down.  Writes a JSON file, from which a dry run of the
+workflow estimates hours (``art.estimate``).
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-import resource
 import statistics
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,28 +21,18 @@ import torch
 import typer
 
 from art.config import Config, RunKey, load_config, parse_config
+from art.estimate import MEASURED, sizes
 from art.images import encode_png, reduce_contrast
+from art.models.device import device_name, peak_memory, wait_for_gpu
 from art.pictures import draw
 from art.records import Problem, problem_id, write_json, write_records
 from art.runs import Clock, Workspace, versions
 from art.scoring.judgement import Judgement
 from art.train import Trainer
 from benchmarks.checkpoint import write_checkpoint
-from benchmarks.estimate import sizes
 
 WARM_UP = 1
 TASK, ENDLESS = "gsm8k", 10**6
-
-
-class SynchronisedClock(Clock):
-    """Waits for the GPU at the end of a phase: kernels run on behind Python, into the time of the next one."""
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        with super().phase(name):
-            yield
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
 
 
 class Alternating:
@@ -74,14 +61,14 @@ def measure(settings: Config, name: str, method: str, scale: int, question: int,
         config = _experiment(settings, method, write_checkpoint(name, root / "checkpoint", scale))
         _write_inputs(root, config, question)
         key = RunKey(model="model", task=TASK, method=method, seed=0)
-        trainer = Trainer(Workspace(config, key, root), SynchronisedClock())
+        trainer = Trainer(Workspace(config, key, root), Clock(wait_for_gpu))
         trainer.scorer = Alternating()
         trainer.policy.forbidden[trainer.policy.end_tokens] = -torch.inf
         for step in range(WARM_UP + repeats):
             if step == WARM_UP and torch.cuda.is_available():
                 torch.cuda.reset_peak_memory_stats()
             trainer.step(step)
-        memory = _peak_memory()
+        memory = peak_memory(trainer.policy.device)
     steps = [record.seconds or {} for record in trainer.log[WARM_UP:]]
     last = trainer.log[-1]
     return {
@@ -94,7 +81,7 @@ def measure(settings: Config, name: str, method: str, scale: int, question: int,
         "completion_tokens": last.completion_tokens,
         "updates": last.updates,
         "trained_numbers": trainer.method.trained_numbers(),
-        "device": _device(),
+        "device": device_name(trainer.policy.device),
         "dtype": str(trainer.policy.model.dtype).removeprefix("torch."),
         "versions": versions() | {"cuda": torch.version.cuda},
         "steps": steps,
@@ -128,17 +115,6 @@ def _write_inputs(root: Path, config: Config, question: int) -> None:
     encode_png(picture, root / "seeds" / f"{TASK}.png")
 
 
-def _device() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-
-
-def _peak_memory() -> int:
-    """Of the GPU, torch's own count; else of the process, start-up included."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def main(
     model: Annotated[str, typer.Argument(help="qwen3.5-0.8b or qwen3.5-2b")],
     method: Annotated[str, typer.Argument(help="a trained method of the configuration")],
@@ -146,12 +122,13 @@ def main(
     scale: Annotated[int, typer.Option(help="what the model's dimensions are divided by, for a trial")] = 1,
     question: Annotated[int, typer.Option(help="tokens of a question")] = 128,
     repeats: Annotated[int, typer.Option(min=1, help="steps that count")] = 3,
-    out: Annotated[Path, typer.Option(help="folder for the JSON file")] = Path("benchmarks/results"),
+    out: Annotated[Path, typer.Option(help="folder for the JSON file")] = MEASURED,
 ) -> None:
     """Measure, and write OUT/DEVICE_MODEL_METHOD.json."""
     found = measure(load_config(config), model, method, scale, question, repeats)
     part = "" if scale == 1 else f"-1of{scale}"
-    name = re.sub(r"[^\w.-]+", "-", f"{found['device']}_{model}{part}_{method}.json").lower()
+    device = re.sub(r"\W+", "-", found["device"]).strip("-").lower()
+    name = f"{device}_{model}{part}_{method}.json"
     write_json(out / name, found)
     print(f"{out / name}: {found['step_seconds']:.2f} s a step, {found['peak_memory_bytes'] / 2**30:.1f} GiB")
 

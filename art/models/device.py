@@ -36,6 +36,12 @@ def device_name(device: torch.device) -> str:
     return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else processor()
 
 
+def wait_for_gpu() -> None:
+    """Return when the GPU has done what it was given; at once where none is in use."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def peak_memory(device: torch.device) -> int:
     """Most bytes held so far: of the GPU by torch, otherwise by the process."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else process_memory()

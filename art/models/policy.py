@@ -224,6 +224,17 @@ class Policy:
         patch = self.preprocessor.patch_size
         return torch.tensor([[1, image.shape[1] // patch, image.shape[2] // patch]])
 
+    def check(self, problem: Problem) -> None:
+        """Refuse what would be read as the model's own marks.
+
+        Raises:
+            RecordError: the problem's text holds one of the model's special tokens.
+        """
+        written = json.dumps([problem.question, problem.messages, problem.tools], ensure_ascii=False)
+        for token in self.tokenizer.added_tokens_decoder.values():
+            if token.special and token.content in written:
+                raise RecordError(f"problem {problem.id}: it holds the special token {token.content!r}")
+
     def render(self, problem: Problem, prefix: Prefix) -> str:
         """The prompt as text, through the checkpoint's own chat template; one placeholder for an image or embeddings.
 
@@ -231,13 +242,10 @@ class Policy:
         Embeddings stand where a text prefix would, without the marks that the template puts around an image.
 
         Raises:
-            RecordError: the problem's text holds one of the model's special tokens.
+            RecordError: see ``check``.
         """
+        self.check(problem)
         messages = problem.messages or [{"role": "user", "content": problem.question}]
-        written = json.dumps([messages, problem.tools], ensure_ascii=False)
-        for token in self.tokenizer.added_tokens_decoder.values():
-            if token.special and token.content in written:
-                raise RecordError(f"problem {problem.id}: it holds the special token {token.content!r}")
         before = "" if prefix.text is None else f"{prefix.text}\n"
         if prefix.embeddings is not None:
             before = self.image_text

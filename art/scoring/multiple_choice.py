@@ -31,7 +31,7 @@ _FORMS = tuple(
     for form in (
         rf"(?i: the\s++correct\s++answer\s++is ) [\s:*_`]*+ {_BRACKETED}",
         rf"""(?: (?<![A-Za-z]) (?i: answer|option|choice ) [*_`]*+ (?: \s++(?i:is)\b | [ \t]*+: ) | \\boxed\{{ )
-            [\s:*_`"$]*+ (?: \\(?:boxed|text(?:bf)?|math(?:bf|rm))\{{ )*+ (?: (?i:option|choice)\s++ )?+ [*_`]*+
+            [\s:*_`"$]*+ (?: \\(?:boxed|text(?:bf)?|math(?:bf|rm))\{{ ){{0,3}}+ (?: (?i:option|choice)\s++ )?+ [*_`]*+
             {_LETTER}""",
         rf"\A \s*+ [*_`]*+ {_LETTER} [*_`).:]*+ \s*+ \Z",
     )
@@ -55,7 +55,7 @@ def judge(completion: str, problem: Problem) -> Judgement:
         ValueError: the reference of ``problem`` is not one letter A-Z.
     """
     if len(problem.answer) != 1 or problem.answer not in ascii_uppercase:
-        raise ValueError(f"problem {problem.id}: answer {problem.answer!r} is not a letter A-Z")
+        raise ValueError(f"problem {problem.id}: answer {problem.quoted_answer} is not a letter A-Z")
     extracted = extract(completion)
     if extracted == problem.answer:
         return Judgement(extracted, 1, 1.0)

@@ -48,8 +48,11 @@ _REWRITTEN = {
     "\u2212": "-",
     "\u00d7": "*",
     "\u00f7": "/",
+    "\u2044": "/",
     "\\times": "*",
     "\\cdot": "*",
+    "\u00b7": "*",
+    "\u22c5": "*",
     "\\div": "/",
     "\\$": "$",
     "\\%": "%",
@@ -58,14 +61,15 @@ _REWRITTEN = {
 }
 _LETTER_X = re.compile(r"(?<=[0-9]) ?[xX] ?(?=[0-9])")
 
-_OPENING = re.compile(
-    r"""(?: [ *_`$€£¥₹"'\u201c\u2018<(\[{~≈]
+_MARKS = r"""(?: [ *_`$€£¥₹"'\u201c\u2018<(\[{~≈]
       | \\(?:boxed|text(?:bf)?|math(?:bf|rm)|displaystyle|left)
-      | \\[(\[!;:] )*+""",
-    re.VERBOSE,
-)
+      | \\[(\[!;:] )*+"""
+_OPENING = re.compile(_MARKS, re.VERBOSE)
 _WORKING = re.compile(r"(?:[A-Za-z] *)?(?:[-+*/^] *\(|[-+*/^%$0-9= )]|[.,](?=[0-9]))*=")
 
+# What may stand between a number and one that it touches: closing marks, and what makes a list or a range of the two.
+_GAP = r"""(?: [ *_`%$)}\]"'\u201d\u2019>] | \\[,;:!%)\]] )*+"""
+_LINK = rf"(?: [,;|&~\u2026] | \.\.++ | (?:and|or|to|vs)\b ) {_GAP} {_MARKS} (?: [A-Za-z][ ]*= {_MARKS} )? [-+]?"
 _DECIMAL = r"(?:(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
 _NUMBER = re.compile(
     rf"""
@@ -76,9 +80,9 @@ _NUMBER = re.compile(
           | (?P<over>{_DECIMAL}) [ ]*/[ ]* (?P<under>{_DECIMAL}) )
       | (?P<plain>{_DECIMAL}) (?: [eE](?P<e>[-+]?[0-9]+) | [ ]*\*[ ]*10\^\{{?(?P<power>[-+]?[0-9]+)\}}? )?
     )
-    (?! [.:'\u2019_]?[0-9]
+    (?! [.:'\u2019_\u066c]?[0-9]
       | [²³¹⁰-⁹¼-¾⅐-⅞]
-      | [ ]*+ (?: , | (?:and|or|to)\b )? [ ]*+ [$€£¥₹]? \.?[0-9]
+      | {_GAP} (?: {_LINK} )? [$€£¥₹]? \.?[0-9]
       | [ ]*+ [-\u2013+*/^]+ [ ]*+ [$€£¥₹({{]*+ \.?[0-9] )
     """,
     re.VERBOSE,
@@ -99,7 +103,7 @@ def judge(completion: str, problem: Problem) -> Judgement:
     """
     wanted = _whole(problem.answer)
     if wanted is None:
-        raise ValueError(f"problem {problem.id}: answer {problem.answer!r} is not a number")
+        raise ValueError(f"problem {problem.id}: answer {problem.quoted_answer} is not a number")
     value = _answer(completion)
     if value is None:
         return Judgement(None, 0, SOME_NUMBER if re.search("[0-9]", completion) else 0.0)
@@ -113,10 +117,12 @@ def judge(completion: str, problem: Problem) -> Judgement:
 def _answer(completion: str) -> Fraction | None:
     """Value of the answer that counts, see the module."""
     for announcement in (_ASKED, _OTHER):
+        end = len(completion)
         for match in reversed(list(announcement.finditer(completion))):
-            value = _leading(completion[match.end() : match.end() + _LINE])
+            value = _leading(completion[match.end() : min(match.end() + _LINE, end)])
             if value is not None:
                 return value
+            end = match.start()  # what was read once is not read again: thousands of announcements stay cheap
     return None
 
 

@@ -76,7 +76,7 @@ def _reference(problem: Problem) -> list[Wanted]:
     except ValueError:
         calls = []
     if not calls:
-        raise ValueError(f"problem {problem.id}: answer {problem.answer!r} is not a JSON tool call, nor a list of them")
+        raise ValueError(f"problem {problem.id}: answer {problem.quoted_answer} is no JSON tool call or list of them")
     return calls
 
 

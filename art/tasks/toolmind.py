@@ -8,6 +8,7 @@ Records of one conversation begin with one question, so they count once, and nev
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,9 @@ from art.tasks.source import Layout, origin, read_files
 from art.tasks.tool_definitions import call, definition, reference
 
 __all__ = ["origin", "read"]
+
+# Marks of chat templates, which some records bring with them: a model would read them as its own.
+_MARK = re.compile(r"<\|\w+\|>")
 
 LAYOUTS: tuple[Layout, ...] = ({"all": "*_datasets/*.jsonl"}, {"all": "*.jsonl"})
 
@@ -44,6 +48,8 @@ def convert(row: dict[str, Any]) -> tuple[str, Problem]:
     spoken = before[1:] if before and before[0]["role"] == "system" else before
     if not spoken or spoken[0]["role"] != "user" or any(message["role"] == "system" for message in spoken):
         raise Unfit("malformed_conversation")
+    if _MARK.search(json.dumps([before, offered], ensure_ascii=False)):
+        raise Unfit("chat_mark")
     question = spoken[0]["content"]
     messages = before if len(before) > 1 else None
     return question, make_problem(question, reference(wanted), tools=offered, messages=messages)

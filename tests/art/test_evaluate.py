@@ -40,6 +40,13 @@ def made(world: World) -> World:
     return world
 
 
+def test_phases_wait_for_the_device(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[None] = []
+    monkeypatch.setattr(module, "wait_for_gpu", lambda: waits.append(None))
+    score(made, "no_image", evaluation={"samples": 0})
+    assert len(waits) == 2 * 3  # three batches of the eight problems
+
+
 @pytest.mark.parametrize("method", ["no_image", "random_image", "random_string"])
 def test_items_are_complete_and_greedy_comes_first(made: World, method: str) -> None:
     items = score(made, method)

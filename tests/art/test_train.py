@@ -104,6 +104,14 @@ def test_a_run_twice_gives_the_same_bytes(world: World, undisturbed: Undisturbed
     assert {"start_up", "rollout", "forward", "backward", "optimiser", "total"} <= set(record.seconds)
 
 
+def test_phases_wait_for_the_device(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[None] = []
+    monkeypatch.setattr("art.train.wait_for_gpu", lambda: waits.append(None))
+    run(world, "soft_prompt", training={"steps": 1, "minibatches": 1})
+    phases = ["validation", "checkpoint", "rollout", "reward", "forward", "backward", "optimiser"]
+    assert len(waits) >= 2 * len(phases)
+
+
 def test_the_last_snapshot_is_the_artefact_and_the_first_the_seed(world: World) -> None:
     folder = run(world, "art")
     assert (folder / "snapshots/step0003.png").read_bytes() == (folder / "artifact/image.png").read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from dag_project import Project
 from published import gsm8k_rows, write_lines
 
 from art.config import ConfigError, load_config, parse_config
+from art.estimate import sizes
+from art.records import write_json
 
 ROOT = Path(__file__).parents[2]
 TASKS = {"gsm8k", "svamp", "toolmind", "gpqa"}
@@ -24,6 +27,32 @@ def test_the_paper_is_planned_completely(project: Project) -> None:
     jobs = project.planned("--configfile", "config/paper.yaml")
     assert sorted(jobs["train"]) == sorted(f"results/paper/{run.folder}/run.json" for run in config.grid())
     assert len(jobs["evaluate"]) == len(jobs["train"]) and set(jobs) >= TASKS
+
+
+def test_a_dry_run_ends_with_the_effort(project: Project) -> None:
+    config = load_config(ROOT / "config/paper.yaml")
+    dry_run = ("--dry-run", "--quiet", "rules", "--configfile", "config/paper.yaml")
+    said = project.snakemake(*dry_run).stdout
+    (runs,) = re.findall(r"^Grid of paper: (\d+) runs, 72 trained runs", said, re.M)
+    assert dict(re.findall(r"^(train|evaluate) +(\d+)$", said, re.M)) == {"train": runs, "evaluate": runs}
+    assert re.search(r"^GPU hours: unknown: no step time measured for qwen3\.5-0\.8b art, ", said, re.M)
+    measured = project.root / "benchmarks/results/training_step"
+    for model in config.models:
+        for kind in ("art", "lora", "soft_prompt"):
+            record = {
+                "model": model,
+                "scale": 1,
+                "method": {"kind": kind},
+                "sizes": sizes(config),
+                "device": "cuda (X)",
+            }
+            seconds = {"step_seconds": 36.0, "seconds": {"rollout": 9.0}}
+            write_json(measured / f"{model}_{kind}.json", record | seconds)
+    said = project.snakemake(*dry_run).stdout
+    shutil.rmtree(measured)
+    assert re.search(r"^cuda \(X\): qwen3\.5-2b art: [\d.]+ h$", said, re.M) and "unknown" not in said
+    (total,) = re.findall(r"^cuda \(X\): ([\d.]+) h in all, at the most$", said, re.M)
+    assert float(total) > 72 * 100 * 36 / 3600
 
 
 @pytest.mark.parametrize("name", ["search", "paper_search"])

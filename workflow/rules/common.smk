@@ -1,4 +1,5 @@
 # The checked configuration, the names of files, and the few functions that rules share.
+import atexit
 import os
 import re
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from art.config import ConfigError, parse_config
+from art.estimate import report as effort
 
 # The commands of the environment that runs Snakemake, also when it was not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
@@ -64,6 +66,14 @@ wildcard_constraints:
     task="|".join(map(re.escape, CONFIG.tasks)),
     method="|".join(map(re.escape, CONFIG.methods)),
     seed=r"\d+",
+
+
+# Snakemake calls no hook in a dry run, and whether this is one is not known yet.
+@atexit.register
+def say_effort():
+    """The last lines of a dry run: what the grid takes, in hours as far as steps were measured."""
+    if workflow.dryrun:
+        print(*effort(CONFIG), sep="\n", file=sys.stderr)
 
 
 def results_folder(wildcards):

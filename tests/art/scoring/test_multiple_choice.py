@@ -140,3 +140,10 @@ def test_long_runs_cost_little(text: str, gap: str) -> None:
     start = time.process_time()
     assert multiple_choice.extract(text.format(gap * 20_000)) is None
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("piece", ["\\boxed{", "Answer: ", "\\text{", "(A) or ", "the correct answer is (", "*`"])
+def test_repeated_forms_cost_little(piece: str) -> None:
+    start = time.process_time()
+    multiple_choice.extract(piece * (500_000 // len(piece)))
+    assert time.process_time() - start < 2

@@ -53,6 +53,7 @@ def scores(completion: str, answer: str) -> int:
         # fractions
         ("3/4", "0.75"),
         ("3 / 4 cups", "0.75"),
+        ("3\u20444", "0.75"),
         ("1.5/2", "0.75"),
         ("2/6", "1/3"),
         ("1 1/2 cups", "1.5"),
@@ -76,6 +77,10 @@ def scores(completion: str, answer: str) -> int:
         (r"50\%", "50"),
         ("18% of 20", "18"),
         ("18 (2 each)", "18"),
+        ("(18) of 20", "18"),
+        ("18, of which 9 are red", "18"),
+        ("**18**.", "18"),
+        ("18...", "18"),
         ("18 m\u00b2", "18"),
         # worked answers
         ("3 * 6 = 18", "18"),
@@ -112,6 +117,20 @@ def scores(completion: str, answer: str) -> int:
         ("5-6", None),
         ("5 to 6", None),
         ("5 or 6", None),
+        ("5 or -6", None),
+        ("**5** or **6**", None),
+        ("x = 5 or x = 6", None),
+        ("5% to 10%", None),
+        ("5; 6", None),
+        ("5 | 6", None),
+        ("5 & 6", None),
+        ("5~6", None),
+        ("5..6", None),
+        ("5\u20266", None),
+        (r"5\;000", None),
+        ("5\u2009000", None),
+        ("1\u066c000", None),
+        ("5\u00b76", None),
         ("3 + 4", None),
         ("3 * (4 + 2)", None),
         ("3 x 4", None),
@@ -232,11 +251,14 @@ def test_reference_that_is_no_number_is_named(answer: str) -> None:
         "Answer: " + "1 * (" * 4_000,
         "Answer: " + "1=" * 4_000,
         "Answer: 1" + ",111" * 4_000,
+        "Answer: 1" + "*" * 4_000,
+        "Answer: 1 or " + "\\(" * 4_000,
+        "\\boxed{" * 150_000,
     ],
 )
 def test_absurd_lengths_cost_little(completion: str) -> None:
     start = time.process_time()
-    assert numeric.extract(completion) == ("1" if completion.endswith("1=") else None)
+    assert numeric.extract(completion) in (None, "1")
     assert time.process_time() - start < 2  # what costs the square of its length takes minutes
 
 

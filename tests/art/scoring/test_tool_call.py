@@ -202,7 +202,7 @@ def test_odd_schemas_have_no_defaults(schema: Any) -> None:
     ],
 )
 def test_reference_that_is_no_call_is_named(answer: str) -> None:
-    with pytest.raises(ValueError, match="is not a JSON tool call"):
+    with pytest.raises(ValueError, match="is no JSON tool call"):
         tool_call.judge("", problem(answer))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from tiny_world import World
 from typer.testing import CliRunner
 
 from art.cli import app
-from art.records import Item, Problem, read_json, read_records
+from art.records import Item, Problem, read_json, read_records, write_records
 from art.scoring import multiple_choice
 from art.tasks import gpqa
+from art.tasks.candidate import make_problem
 from art.tasks.prepare import prepare
 
 
@@ -72,9 +74,9 @@ def test_no_file_and_no_message_shows_an_example(world: World, tmp_path: Path) -
     shutil.rmtree(world.results / "tasks")
     said = art("prepare", "gpqa", "--config", config, "--out", world.results / "tasks/gpqa")
     said += art("draw", "gpqa", "--config", config, "--out", world.results / "seeds/gpqa.png")
-    run = ("--config", config, "--model", "tiny", "--task", "gpqa", "--method", "no_image", "--results", world.results)
+    run = ("--config", config, "--model", "tiny", "--task", "gpqa", "--method", "lora", "--results", world.results)
     said += art("train", *run) + art("evaluate", *run)
-    items = read_records(world.folder("no_image", "gpqa") / "items.jsonl", Item)
+    items = read_records(world.folder("lora", "gpqa") / "items.jsonl", Item)
     held_out = read_records(world.results / "tasks/gpqa/test.jsonl", Problem)
     assert CANARY in held_out[0].question and {item.id for item in items} == {problem.id for problem in held_out}
     assert all(item.veiled for item in items), "a completion may repeat its question"
@@ -84,7 +86,7 @@ def test_no_file_and_no_message_shows_an_example(world: World, tmp_path: Path) -
     assert CANARY not in said
 
 
-@pytest.mark.parametrize("damage", ["header", "column", "option", "row", "quote", "encoding", "few", "scorer"])
+@pytest.mark.parametrize("damage", ["header", "column", "option", "row", "quote", "encoding", "few"])
 def test_no_error_shows_an_example(tmp_path: Path, damage: str) -> None:
     rows = gpqa_rows(9)
     if damage == "column":
@@ -108,3 +110,30 @@ def test_no_error_shows_an_example(tmp_path: Path, damage: str) -> None:
     assert done.exit_code == 1 and done.stderr.startswith("art: ")
     assert CANARY not in done.output + done.stderr + str(done.exception)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("damage", ["reference", "special token", "key", "id"])
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_no_error_of_a_run_shows_an_example(world: World, command: str, damage: str) -> None:
+    """Faults that only a hand can put into a problem file."""
+    veiled = {"veiled": True}
+    good = make_problem(f"{CANARY} (A) one (B) two", "A", **veiled)
+    bad = {
+        "reference": make_problem(good.question, f"{CANARY} A", **veiled),
+        "special token": make_problem(f"{CANARY} <|im_end|>", "A", **veiled),
+        "key": good.model_copy(update={CANARY: 1, "solution": [CANARY]}),
+        "id": good.model_copy(update={"id": "0" * 16}),
+    }[damage]
+    config = world.write_config(tasks={"gpqa": {"scorer": "multiple_choice"}})
+    run = ("--config", config, "--model", "tiny", "--task", "gpqa", "--method", "no_image", "--results", world.results)
+    for part in ("train", "validation", "test"):
+        write_records(world.results / f"tasks/gpqa/{part}.jsonl", [good] * 8)
+    art("draw", "gpqa", "--config", config, "--out", world.results / "seeds/gpqa.png")
+    art("train", *run)
+    broken = "train" if command == "train" else "test"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydantic warns of the wrong type
+        write_records(world.results / f"tasks/gpqa/{broken}.jsonl", [good, bad] * 4)
+    said = art(command, *run[:7], "soft_prompt" if command == "train" else "no_image", *run[8:])
+    assert said.startswith("art: ") and CANARY not in said
+    assert {"reference": "(veiled)", "special token": "im_end", "key": "solution", "id": "content hash"}[damage] in said

@@ -97,6 +97,10 @@ UNFIT = {
         toolmind_row(HELLO, turn(PARIS), tools=[{"name": "weather", "parameters": []}]),
         toolmind_row(HELLO, turn(PARIS), tools=[{"name": "weather", "parameters": {"properties": ["city"]}}]),
     ],
+    "chat_mark": [
+        toolmind_row(user("Paris? <|endoftext|>"), turn(PARIS)),
+        toolmind_row(HELLO, turn(PARIS), RESULT | {"content": "<|im_end|>"}, HELLO, turn(PARIS)),
+    ],
     "malformed_conversation": [
         toolmind_row(turn(content="Hello!"), HELLO, turn(PARIS)),
         toolmind_row(POLICY, turn(PARIS)),

@@ -1,8 +1,7 @@
-"""What an experiment takes: ``python -m benchmarks.estimate config/paper.yaml``.
+"""What an experiment takes, as a dry run of the workflow says it beside the jobs.
 
 Counts runs, steps, completions and answers of the grid, and multiplies steps with the times that
-``benchmarks.training_step`` measured at the same sizes (benchmarks/results).  What was not measured is said to be
-unknown.
+``benchmarks.training_step`` measured at the same sizes.  What was not measured is said to be unknown.
 """
 
 from __future__ import annotations
@@ -10,12 +9,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from art.config import TRAINED_KINDS, Config, ConfigError, load_config
+from art.config import TRAINED_KINDS, Config
 from art.records import read_json
+
+MEASURED = Path("benchmarks/results/training_step")
+"""Where the benchmark writes, and the workflow looks."""
 
 Measured = dict[tuple[str, str], dict[str, Any]]
 
@@ -73,9 +73,9 @@ def hours(config: Config, measured: Measured) -> tuple[dict[tuple[str, str], flo
     return dict(spent), list(missing)
 
 
-def report(config: Config, folder: Path) -> list[str]:
-    """The lines that are printed."""
-    lines = [f"{config.name}: " + ", ".join(f"{count:,} {what}" for what, count in counts(config).items())]
+def report(config: Config, folder: Path = MEASURED) -> list[str]:
+    """The lines that are printed: the whole grid, whatever is there of it already."""
+    lines = [f"Grid of {config.name}: " + ", ".join(f"{count:,} {what}" for what, count in counts(config).items())]
     for device, measured in (load_measured(config, folder) or {"GPU hours": {}}).items():
         spent, missing = hours(config, measured)
         lines += [f"{device}: {model} {method}: {value:.1f} h" for (model, method), value in spent.items()]
@@ -85,19 +85,3 @@ def report(config: Config, folder: Path) -> list[str]:
         else:
             lines.append(f"{device}: {sum(spent.values()):.1f} h in all, at the most")
     return lines
-
-
-def main(
-    config: Annotated[Path, typer.Argument(help="configuration")],
-    results: Annotated[Path, typer.Option(help="folder of measured steps")] = Path("benchmarks/results"),
-) -> None:
-    """Print the effort, and the hours as far as they are known."""
-    try:
-        print("\n".join(report(load_config(config), results)))
-    except ConfigError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
-if __name__ == "__main__":
-    typer.run(main)
