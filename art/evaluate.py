@@ -57,6 +57,7 @@ class Evaluator:
         self.trained = load_record(workspace.config, workspace.key, workspace.results, "run")
         deterministic()
         self.policy = load_policy(workspace.config.models[workspace.key.model])
+        self.policy.check(self.problems, workspace.problem_file("test"))
         self.prompt_tokens = 0
         with torch.no_grad():
             self.prefix = load_prefix(workspace, self.policy)
