@@ -106,7 +106,11 @@ def prepare(task: str, config: ConfigPath, out: OutPath) -> None:
         section = _task(load_config(config), task)
         rule = section.rule(task)
         if rule not in READERS:
-            raise ConfigError(f"task {task!r}: no data set of this name; allowed: {', '.join(READERS)}")
+            names = ", ".join(name for name in READERS if name != "reasoning_gym")
+            raise ConfigError(
+                f"task {task!r}: no data set of this name; allowed: {names}; "
+                "or a data set of reasoning-gym, with the scorer reasoning_gym"
+            )
         run(importlib.import_module(READERS[rule]), task, section, out)
 
 

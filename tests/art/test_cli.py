@@ -56,7 +56,7 @@ def test_a_run_from_configuration_to_items(world: World, tmp_path: Path) -> None
     ("section", "entry", "parts"),
     [
         ("imag", {}, ["imag", "allowed keys"]),
-        ("image", {"size": 100}, ["image.size: 100", "96, 128"]),
+        ("image", {"size": 16}, ["image.size", "16", "32"]),
         ("image", {"size": "big"}, ["image.size", "'big'"]),
         ("training", {"promts": 3}, ["training.promts", "3", "allowed keys", "prompts"]),
         ("methods", {"art": {"kind": "paint"}}, ["methods.art", "paint", "'random_string'"]),
@@ -151,6 +151,8 @@ def test_a_size_that_the_checkpoint_would_resize(world: World) -> None:
     message = failure(*world.arguments("train", "art", image={"size": 544}))
     assert "image.size 544" in message and "from 32 to 512" in message
     assert "image.size 544" in failure(*world.arguments("train", "random_string", image={"size": 544}))
+    message = failure(*world.arguments("train", "random_image", image={"size": 100}))
+    assert "image.size 100" in message and "multiples of 32" in message and "96 and 128" in message
 
 
 def test_nothing_to_evaluate(world: World) -> None:
