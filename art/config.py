@@ -314,11 +314,6 @@ class Config(Section):
             wanted = getattr(self.analysis, key)
             if wanted not in self.methods:
                 raise ValueError(f"analysis.{key}: unknown method {wanted!r}; allowed: {', '.join(self.methods)}")
-        if self.image.size % 32:
-            low = self.image.size // 32 * 32
-            raise ValueError(
-                f"image.size: {self.image.size} is not a multiple of 32 (patch 16, merge 2); nearest: {low}, {low + 32}"
-            )
         if self.objective.kl_weight and self.objective.kind != "grpo":
             raise ValueError(f"objective.kl_weight: {self.objective.kl_weight} needs objective.kind grpo; otherwise 0")
         if self.objective.kind == "grpo" and self.objective.clip_high != self.objective.clip_low:

@@ -70,8 +70,7 @@ class Evaluator:
         self.trained = load_record(workspace.config, workspace.key, workspace.results, "run")
         deterministic()
         self.policy = load_policy(workspace.config.models[workspace.key.model])
-        for problem in self.problems:
-            self.policy.check(problem)
+        self.policy.check(self.problems, workspace.problem_file("test"))
         self.prompt_tokens = 0
         self.prefix = load_prefix(workspace)
         rank = load_adapter_rank(workspace)

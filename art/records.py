@@ -260,9 +260,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
-        with partial.open("rb") as stream:
-            os.fsync(stream.fileno())
+        _flush(partial)
         partial.replace(path)
+        _flush(path.parent)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk names no file of itself
         raise
@@ -272,10 +272,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling folder to fill; on success it takes the place of ``path`` in one rename."""
+    """Yield a temporary sibling folder to fill; on success it is flushed and renamed to ``path``."""
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
+    for written in (*partial.rglob("*"), partial):
+        _flush(written)
     shutil.rmtree(path, ignore_errors=True)
     partial.rename(path)
+    _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    """Write a file's content, or a folder's entries, to the disk: a power cut must not undo what a rename promises."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-from tiny_world import SCORERS, World
+from tiny_world import SCORERS, Undisturbed, World, contents, run
 
 from art.images import encode_png, reduce_contrast
 from art.pictures import draw as draw_picture
@@ -69,3 +70,16 @@ def world(tiny_inputs: Path, tmp_path: Path) -> World:
     """A world in which nothing has run."""
     shutil.copytree(tiny_inputs, tmp_path / "world")
     return World(tmp_path / "world")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """Contents of a method's run that nothing disturbed; each is made once."""
+
+    @functools.cache
+    def made(method: str) -> dict[str, bytes]:
+        root = tmp_path_factory.mktemp("undisturbed") / "world"
+        shutil.copytree(tiny_inputs, root)
+        return contents(run(World(root), method))
+
+    return made

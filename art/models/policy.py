@@ -125,6 +125,7 @@ class Policy:
         self.image_text = self._image_text(folder)
         self.end_tokens = self._end_tokens(folder)
         self.forbidden = self._forbidden_tokens().to(self.device)
+        self._special_texts = [one.content for one in self.tokenizer.added_tokens_decoder.values() if one.special]
         self._encoded: dict[tuple[str, str], tuple[list[int], list[bool], Tensor]] = {}
 
     def _load(self, folder: Path, dtype: torch.dtype) -> None:
@@ -224,16 +225,23 @@ class Policy:
         patch = self.preprocessor.patch_size
         return torch.tensor([[1, image.shape[1] // patch, image.shape[2] // patch]])
 
-    def check(self, problem: Problem) -> None:
-        """Refuse what would be read as the model's own marks.
+    def check(self, problems: Sequence[Problem], path: Path) -> None:
+        """Refuse problems that ``render`` would refuse, all at once: a training draws some only after hours.
 
         Raises:
-            RecordError: the problem's text holds one of the model's special tokens.
+            RecordError: the text of a problem, a line of the file ``path``, holds a special token (file:line).
         """
+        for number, problem in enumerate(problems, start=1):
+            try:
+                self._refuse_special_tokens(problem)
+            except RecordError as error:
+                raise RecordError(f"{path}:{number}: {error}") from None
+
+    def _refuse_special_tokens(self, problem: Problem) -> None:
         written = json.dumps([problem.question, problem.messages, problem.tools], ensure_ascii=False)
-        for token in self.tokenizer.added_tokens_decoder.values():
-            if token.special and token.content in written:
-                raise RecordError(f"problem {problem.id}: it holds the special token {token.content!r}")
+        for token in self._special_texts:
+            if token in written:
+                raise RecordError(f"problem {problem.id}: it holds the special token {token!r}")
 
     def render(self, problem: Problem, prefix: Prefix) -> str:
         """The prompt as text, through the checkpoint's own chat template; one placeholder for an image or embeddings.
@@ -242,10 +250,10 @@ class Policy:
         Embeddings stand where a text prefix would, without the marks that the template puts around an image.
 
         Raises:
-            RecordError: see ``check``.
+            RecordError: the problem's text holds one of the model's special tokens.
         """
-        self.check(problem)
         messages = problem.messages or [{"role": "user", "content": problem.question}]
+        self._refuse_special_tokens(problem)
         before = "" if prefix.text is None else f"{prefix.text}\n"
         if prefix.embeddings is not None:
             before = self.image_text

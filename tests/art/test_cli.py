@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from art.cli import app
 from art.config import load_config
 from art.images import decode_png, encode_png, random_image
-from art.records import Item, Problem, read_json, read_records
+from art.records import Item, Problem, problem_id, read_json, read_records, write_records
 
 
 def run(*arguments: str) -> None:
@@ -56,7 +56,7 @@ def test_a_run_from_configuration_to_items(world: World, tmp_path: Path) -> None
     ("section", "entry", "parts"),
     [
         ("imag", {}, ["imag", "allowed keys"]),
-        ("image", {"size": 100}, ["image.size: 100", "96, 128"]),
+        ("image", {"size": 16}, ["image.size", "16", "32"]),
         ("image", {"size": "big"}, ["image.size", "'big'"]),
         ("training", {"promts": 3}, ["training.promts", "3", "allowed keys", "prompts"]),
         ("methods", {"art": {"kind": "paint"}}, ["methods.art", "paint", "'random_string'"]),
@@ -151,6 +151,8 @@ def test_a_size_that_the_checkpoint_would_resize(world: World) -> None:
     message = failure(*world.arguments("train", "art", image={"size": 544}))
     assert "image.size 544" in message and "from 32 to 512" in message
     assert "image.size 544" in failure(*world.arguments("train", "random_string", image={"size": 544}))
+    message = failure(*world.arguments("train", "random_image", image={"size": 100}))
+    assert "image.size 100" in message and "multiples of 32" in message and "96 and 128" in message
 
 
 def test_nothing_to_evaluate(world: World) -> None:
@@ -160,6 +162,20 @@ def test_nothing_to_evaluate(world: World) -> None:
 def test_a_reference_that_is_not_the_scorers(world: World) -> None:
     message = failure(*world.arguments("train", "art", tasks={"arithmetic": {"scorer": "multiple_choice"}}))
     assert "train.jsonl:1: " in message
+
+
+@pytest.mark.parametrize(("command", "split"), [("train", "train"), ("train", "validation"), ("evaluate", "test")])
+def test_a_special_token_is_refused_before_the_first_step(world: World, command: str, split: str) -> None:
+    path = world.results / f"tasks/arithmetic/{split}.jsonl"
+    problems = read_records(path, Problem)
+    question = problems[1].question + " <|im_end|>"
+    problems[1] = Problem(id=problem_id(question, problems[1].answer), question=question, answer=problems[1].answer)
+    write_records(path, problems)
+    if command == "evaluate":
+        run(*world.arguments("train", "no_image"))
+    message = failure(*world.arguments(command, "no_image" if command == "evaluate" else "art"))
+    assert f"{split}.jsonl:2: " in message and "'<|im_end|>'" in message
+    assert not (world.folder("art") / "progress").exists()
 
 
 @pytest.mark.parametrize("method", ["art", "lora", "soft_prompt", "random_image"])

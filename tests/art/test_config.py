@@ -53,7 +53,6 @@ BAD = [
     ("training.temperature", float("inf"), ["training.temperature", "inf", "finite"]),
     ("training.temperature", float("nan"), ["training.temperature", "nan"]),
     ("training.minibatches", 5, ["training.minibatches", "5", "prompts, 4"]),
-    ("image.size", 100, ["image.size", "100", "96, 128"]),
     ("image.size", 16, ["image.size", "16", "32"]),
     ("objective.kind", "ppo", ["objective.kind", "ppo", "'dapo', 'grpo' or 'supervised'"]),
     ("objective", {"kind": "grpo", "clip_high": 0.3}, ["objective.clip_high: 0.3", "clip_low 0.2", "grpo"]),

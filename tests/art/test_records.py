@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from art.records import (
     Problem,
     RecordError,
     StepRecord,
+    atomic_folder,
     atomic_path,
     problem_id,
     read_json,
@@ -101,6 +103,26 @@ def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert json.loads(path.read_text()) == {"a": 1}
     assert [one.name for one in path.parent.iterdir()] == ["file.json"]
+
+
+def test_what_is_renamed_is_on_the_disk_before_and_its_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    flush = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda one: (done.append(os.readlink(f"/proc/self/fd/{one}")), flush(one)))
+    for name in ("rename", "replace"):
+        move = getattr(Path, name)
+        monkeypatch.setattr(Path, name, lambda self, to, move=move: (done.append("renamed"), move(self, to)))
+    write_json(tmp_path / "file.json", 1)
+    file, *rest = done
+    assert file.endswith(".partial") and rest == ["renamed", str(tmp_path)]
+    done.clear()
+    with atomic_folder(tmp_path / "folder") as partial:
+        (partial / "deep").mkdir()
+        (partial / "deep/file").write_text("a")
+    assert set(done[:3]) == {str(partial), str(partial / "deep"), str(partial / "deep/file")}
+    assert done[3:] == ["renamed", str(tmp_path)]
 
 
 def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from art.config import Config, RunKey, parse_config
-from art.records import write_json
+from art.records import StepRecord, read_records, write_json
 
+Undisturbed = Callable[[str], dict[str, bytes]]
 SCORERS = {"arithmetic": "numeric", "tool_call": "tool_call", "multiple_choice": "multiple_choice"}
 METHODS: dict[str, dict[str, Any]] = {
     "no_image": {"kind": "no_image"},
@@ -81,6 +82,31 @@ class World:
         options = {"config": self.write_config(**sections), "model": "tiny", "task": "arithmetic", "method": method}
         options |= {"results": self.results, "seed": seed}
         return [command, *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def run(world: World, method: str, seed: int = 0, **sections: dict) -> Path:
+    """Train a run and return its folder."""
+    from art.train import train
+
+    train(world.config(**sections), world.key(method, seed=seed), world.results)
+    return world.folder(method, seed=seed)
+
+
+def log(folder: Path) -> list[StepRecord]:
+    """A run's train.jsonl."""
+    return read_records(folder / "train.jsonl", StepRecord)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that must be reproducible: every file but the record, the log without its times, paths without the root."""
+    root = str(folder.parents[5]).encode()  # peft writes the checkpoint's path into the adapter
+    found = {
+        str(path.relative_to(folder)): path.read_bytes().replace(root, b"")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", "train.jsonl")
+    }
+    steps = [record.model_copy(update={"seconds": None}).model_dump_json() for record in log(folder)]
+    return {**found, "train.jsonl": "\n".join(steps).encode()}
 
 
 @contextmanager

@@ -135,15 +135,11 @@ def copy_project(target: Path) -> Project:
     """The files that the DAG needs, with stand-ins for checkpoints and commands."""
     copy_files(target)
     for model in ("tiny-1m", "tiny-2m"):
-        (target / "checkpoints" / model).mkdir(parents=True)
-        for name in (
-            "config.json",
-            "model.safetensors",
-            "preprocessor_config.json",
-            "tokenizer.json",
-            "tokenizer_config.json",
-        ):
-            (target / "checkpoints" / model / name).write_text("{}")
+        folder = target / "checkpoints" / model
+        folder.mkdir(parents=True)
+        for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+            (folder / name).write_text("{}")
+        shutil.copy(ROOT / "checkpoints" / model / "preprocessor_config.json", folder)  # says which images it takes
     (target / "art/cli.py").write_text(FAKE_ART)
     for name in ("train", "evaluate"):
         (target / f"art/{name}.py").touch()

@@ -43,9 +43,3 @@ def test_each_data_set_is_a_rule(project: Project, config: dict) -> None:
         assert named == common | tools | {"art/records.py"} | ({"art/tasks/gsm8k.py"} if name == "svamp" else set())
     data = [path for path in jobs["gsm8k"][0] if path.startswith("data/")]
     assert data == ["data/gsm8k/test.jsonl", "data/gsm8k/train.jsonl"]
-
-
-def test_a_missing_local_file_stops_before_any_job(project: Project, config: dict) -> None:
-    config["tasks"]["svamp"]["source"] = {"path": "data/nowhere.json"}
-    done = project.snakemake("--dry-run", "--configfile", project.write_config("published", config))
-    assert done.returncode != 0 and "rule svamp" in done.stdout and "data/nowhere.json" in done.stdout

@@ -9,19 +9,39 @@ from snakemake.exceptions import WorkflowError
 
 from art.config import ConfigError, parse_config
 from art.estimate import report as effort
+from art.models.preprocessor import CheckpointError, read_preprocessor
 
 # The commands of the environment that runs Snakemake, also when it was not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 
 TASK_RULES = {path.stem: str(path) for path in sorted(Path(workflow.basedir, "workflow/rules/tasks").glob("*.smk"))}
+CHECKPOINT = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
 SOURCE = ", ".join(map(str, workflow.configfiles))
 try:
     CONFIG = parse_config(config, SOURCE)
     for name, section in CONFIG.tasks.items():
         if section.rule(name) not in TASK_RULES:
+            known = ", ".join(rule for rule in TASK_RULES if rule != "reasoning_gym")
             raise ConfigError(
-                f"{SOURCE}: tasks: unknown task {name!r}; allowed (workflow/rules/tasks): {', '.join(TASK_RULES)}"
+                f"{SOURCE}: tasks: unknown task {name!r}; allowed (workflow/rules/tasks): {known}; "
+                "or a data set of reasoning-gym, with the scorer reasoning_gym"
             )
+        path = section.source and section.source.path
+        if path and not Path(path).exists():
+            raise ConfigError(f"{SOURCE}: tasks.{name}.source.path: {path!r} does not exist; wanted: a file or folder")
+    for name, section in CONFIG.models.items():
+        if section.revision is not None:
+            continue  # its jobs look at it, when they have fetched it
+        lacking = [file for file in CHECKPOINT if not Path(section.path, file).is_file()]
+        if lacking:
+            raise ConfigError(
+                f"{SOURCE}: models.{name}.path: {section.path!r} lacks {', '.join(lacking)}; wanted: the folder of a "
+                "checkpoint; a repository on the hub needs a revision beside its path"
+            )
+        try:
+            read_preprocessor(Path(section.path)).tokens(CONFIG.image.size)
+        except CheckpointError as error:
+            raise ConfigError(f"{SOURCE}: models.{name}: {error}") from None
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -91,6 +111,4 @@ def model_files(wildcards):
     model = CONFIG.models[wildcards.model]
     if model.revision is not None:
         return []
-    needed = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
-    there = [path.name for path in Path(model.path).glob("*") if path.is_file() and path.suffix != ".md"]
-    return [f"{model.path}/{name}" for name in sorted({*needed, *there})]
+    return sorted(str(path) for path in Path(model.path).glob("*") if path.is_file() and path.suffix != ".md")
