@@ -43,9 +43,10 @@ def clear_errors() -> Iterator[None]:
 
 @app.callback(help=__doc__)
 def begin() -> None:
-    # The imports of torch and transformers make some 600,000 objects.  At Python's own threshold of 700 the collector
-    # runs a thousand times: 0.95 of 6.4 s of processor time on a busy machine, here 0.31.
-    gc.set_threshold(50_000)
+    # The imports of torch and transformers make some 600,000 objects, and the collector would go through them a
+    # thousand times (a sixth of the processor time until a model is loaded).  Whatever then works long switches it
+    # on again.
+    gc.disable()
 
 
 @app.command()
@@ -160,6 +161,7 @@ def pretrain(
         from art.pretrain import pretrain as run
         from art.reference_card import write_card
 
+        gc.enable()
         recipe = load_recipe(config)
         write_card(out, recipe, run(recipe, out, steps))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import platform
@@ -36,7 +37,8 @@ class Clock:
         self.begin = _process_start()
 
     def start_up(self) -> None:
-        """Close the phase that began with the process."""
+        """Close the phase that began with the process, and let the collector work again (art/cli.py)."""
+        gc.enable()
         self.seconds["start_up"] = time.time() - self.begin
 
     @contextmanager
@@ -51,7 +53,8 @@ class Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def resume(self, total: dict[str, float]) -> None:
-        """Count on from the times of an earlier process of the same run."""
+        """Count on from the times of an earlier process of the same run, in the place of ``start_up``."""
+        gc.enable()
         self.seconds = {name: value for name, value in total.items() if name != "total"}
         self.begin -= total["total"]
 
