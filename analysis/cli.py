@@ -25,8 +25,8 @@ def measure(
     results: Results = RESULTS,
     out: Annotated[Path, typer.Option(help="folder for the CSV files")] = Path("results/analysis"),
 ) -> None:
-    """Write tidy CSV files (accuracy, comparisons, png, png_steps, learning, cost, distance, versions)."""
-    from analysis import measures, pictures
+    """Write tidy CSV files: on accuracy, pictures, training, cost, serving."""
+    from analysis import measures, pictures, serving
     from analysis.load import load_scores, write_csv
 
     with_scores = {
@@ -40,6 +40,9 @@ def measure(
         "learning": measures.learning,
         "cost": measures.cost,
         "versions": measures.versions,
+        "served": serving.served,
+        "serving_load": serving.serving_load,
+        "gap": serving.gap,
     }
     wanted = _known(names, [*with_scores, *without])
     with _clear_errors():

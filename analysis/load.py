@@ -108,7 +108,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     Raises:
         RecordError: the file is missing or empty.
     """
-    names = dict.fromkeys(("model", "task", "method", "kind", "decoding", "baseline", "role", "encoder"), str)
+    names = dict.fromkeys(
+        ("model", "task", "method", "kind", "decoding", "baseline", "role", "encoder", "source", "engine"), str
+    )
     try:
         return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=["", "nan"])
     except (OSError, ValueError) as error:

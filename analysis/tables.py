@@ -190,23 +190,86 @@ def cost(config: Config, frames: Frames) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def served(config: Config, frames: Frames) -> pd.DataFrame:
+    """Greedy accuracy through the server beside the evaluation's, on the same problems, and how many differ."""
+    frame, labels = frames["served"], method_labels(config)
+    columns = {
+        "Model": frame["model"],
+        "Task": frame["task"],
+        "Method": frame["method"].map(labels),
+        "n": frame["n"].astype(str),
+        "Evaluated by": frame["engine"],
+        "Evaluated, %": frame["accuracy_evaluated"].map(percent),
+        "Served, %": frame["accuracy_served"].map(percent),
+        "Difference, points": [interval(row.difference, row.low, row.high, signed=True) for row in frame.itertuples()],
+        "p (paired exact)": frame["p_exact"].map(p_value),
+        "Score differs, %": frame["score_differs"].map(percent),
+        "Text differs, %": frame["text_differs"].map(percent),
+    }
+    return pd.DataFrame(columns)
+
+
+def serving_load(config: Config, frames: Frames) -> pd.DataFrame:
+    """Throughput and time to the first token: medians over repeats, their range, and the ratio to no image."""
+    rows = []
+    for row in frames["serving_load"].itertuples():
+        what = {"no_image": "no image", "image": "image", "adapter": "adapter"}[row.kind]
+        rows.append(
+            {
+                "Model": row.model,
+                "Task": row.task,
+                "Before or over": what,
+                "Variants": MISSING if row.kind == "no_image" else str(row.variants),
+                "Repeats": str(row.repeats),
+                "Prompt tokens / request": number(row.prompt_tokens / row.requests, 1),
+                "Tokens / s": _range(row.rate, row.rate_low, row.rate_high, 0),
+                "Ratio": number(row.rate_ratio, 2),
+                "First token, s": _range(row.first_token, row.first_token_low, row.first_token_high, 2),
+                "Ratio ": number(row.first_token_ratio, 2),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def gap(config: Config, frames: Frames) -> pd.DataFrame:
+    """How far an engine's log-probabilities lie from the policy's."""
+    frame, labels = frames["gap"], method_labels(config)
+    columns = {
+        "Model": frame["model"],
+        "Task": frame["task"],
+        "Where": frame["source"],
+        "Method": frame["method"].map(labels),
+        "Tokens": frame["tokens"].map(lambda value: number(value, 0)),
+        "Mean, nats": frame["mean"].map(lambda value: number(value, 4)),
+        "Maximum, nats": frame["maximum"].map(lambda value: number(value, 3)),
+        "Effective sample, %": frame["effective"].map(lambda value: number(100 * value, 2)),
+    }
+    return pd.DataFrame(columns)
+
+
+def _range(middle: float, low: float, high: float, decimals: int) -> str:
+    return f"{number(middle, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+
+
 def hyperparameters(config: Config, frames: Frames) -> pd.DataFrame:
     """Settings of each trained method, from the resolved configuration."""
     labels, rows = method_labels(config), []
     for name, section in config.methods.items():
         if section.kind in TRAINED_KINDS:
-            fields = section.model_dump(mode="json", exclude={"kind", "models", "tasks"})
+            fields = section.model_dump(mode="json", exclude={"kind", "models", "tasks", "engine"})
             shown = [fields.pop(key) for key in ("learning_rate", "betas")]
-            others = ", ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in fields.items())
-            rows.append((labels[name], *map(_plain, shown), others or MISSING))
-    return pd.DataFrame(rows, columns=["Method", "Learning rate", "Adam betas", "Other settings"])
+            others = _listed(fields)
+            engine = config.engine_of(name).results_depend_on()
+            rows.append((labels[name], *map(_plain, shown), others or MISSING, _listed(engine)))
+    return pd.DataFrame(rows, columns=["Method", "Learning rate", "Adam betas", "Other settings", "Engine"])
 
 
 def settings(config: Config, frames: Frames) -> pd.DataFrame:
     """What all methods share: sections image, objective, training, evaluation and analysis, and the seeds."""
     rows = [("experiment", "seeds", _plain(list(config.seeds)))]
-    for section in ("image", "objective", "training", "evaluation", "analysis"):
-        fields = getattr(config, section).model_dump(mode="json")
+    for section in ("image", "objective", "training", "evaluation", "serving", "analysis"):
+        given = getattr(config, section)
+        fields = given.model_dump(mode="json") if given else {}
         rows += [(section, key.replace("_", " "), _plain(value)) for key, value in fields.items()]
     return pd.DataFrame(rows, columns=["Section", "Setting", "Value"])
 
@@ -228,6 +291,9 @@ TABLES = {
     "png": Table(("png",), png),
     "budget": Table(("cost",), budget),
     "cost": Table(("cost",), cost),
+    "served": Table(("served",), served),
+    "serving_load": Table(("serving_load",), serving_load),
+    "gap": Table(("gap",), gap),
     "hyperparameters": Table((), hyperparameters),
     "settings": Table((), settings),
     "versions": Table(("versions",), versions),
@@ -275,6 +341,11 @@ def to_latex(frame: pd.DataFrame) -> str:
     rows = [" & ".join(str(cell).translate(LATEX) for cell in row) + r" \\" for row in cells]
     lines += [rows[0], r"\midrule", *rows[1:], r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
+
+
+def _listed(fields: Mapping[str, object]) -> str:
+    """Settings in one line; the engine's kind goes without saying what it is."""
+    return ", ".join(f"{key.replace('_', ' ')} {_plain(value)}".removeprefix("kind ") for key, value in fields.items())
 
 
 def _plain(value: object) -> str:

@@ -149,6 +149,16 @@ def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, resul
         run(load_config(config), run_key(model, task, method, seed), results)
 
 
+@app.command("serve-check")
+def serve_check(config: ConfigPath, model: Model, task: Task, results: Results) -> None:
+    """Serve the artefacts of a model and task with an unmodified vLLM, and compare with their evaluation."""
+    with clear_errors():
+        from art.serve_check import serve_check as run
+
+        gc.enable()
+        run(load_config(config), model, task, results)
+
+
 @app.command()
 def pretrain(
     config: Annotated[Path, typer.Option("--config", help="a recipe, see config/pretrain")],

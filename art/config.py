@@ -350,6 +350,11 @@ class Config(Section):
             for seed in self.method_seeds(method)
         ]
 
+    def served_runs(self, model: str, task: str) -> list[RunKey]:
+        """The runs whose artefacts a serving check sends: the first seed or draw of each method."""
+        runs = [run for run in self.grid() if (run.model, run.task) == (model, task)]
+        return [run for run in runs if run.seed == self.method_seeds(run.method)[0]]
+
     def run_digest(self, model: str, task: str, method: str) -> str:
         """Hash of every setting that can change the run's artefact (not its evaluation or the analysis)."""
         section = self.methods[method].model_dump(mode="json", exclude={"models", "tasks", "draws", "engine"})
@@ -364,6 +369,11 @@ class Config(Section):
         """Hash of every setting that can change the run's evaluation."""
         engine = self.engine_of(method).kind
         return digest([self.run_digest(model, task, method), self.evaluation.model_dump(mode="json"), engine])
+
+    def serving_digest(self, model: str, task: str) -> str:
+        """Hash of every setting that can change a serving check."""
+        runs = [self.evaluation_digest(model, task, run.method) for run in self.served_runs(model, task)]
+        return digest([self.serving.model_dump(mode="json") if self.serving else None, runs])
 
 
 class RunKey(Section):

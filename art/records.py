@@ -162,6 +162,48 @@ class RunRecord(Record):
     steps: int
 
 
+class ServedItem(Item):
+    """One line of ``served.jsonl``: a test problem, answered through a server by a client that knows nothing of us."""
+
+    method: str
+
+
+class LoadRecord(Record):
+    """One line of ``load.jsonl``: requests to a server, measured together; every completion is of full length."""
+
+    kind: Literal["no_image", "image", "adapter"]
+    variants: int = Field(ge=0, description="different images, or adapters, that the requests took turns in")
+    repeat: int = Field(ge=0)
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float = Field(description="from the first request to the last answer")
+    first_token_seconds: float = Field(description="median over requests, from sending one to its first token")
+
+
+class GapRecord(Record):
+    """One line of ``gap.jsonl``: the server's log-probabilities of sampled tokens against the policy's."""
+
+    method: str
+    tokens: int
+    mean: float = Field(description="absolute difference, nats a token")
+    maximum: float
+    effective: float = Field(description="effective sample size of the importance weights, as a share of the tokens")
+
+
+class ServingRecord(Record):
+    """``serving.json``: what the other files of a serving check come from."""
+
+    model: str
+    task: str
+    digest: str = Field(description="hash of the settings that the check depends on")
+    server: str
+    versions: dict[str, str]
+    device: str
+    start_seconds: float = Field(description="until the server was ready")
+    cached: dict[str, float] = Field(description="share of queries to the server's caches that hit, by cache")
+
+
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 

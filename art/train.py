@@ -99,7 +99,6 @@ class Trainer:
         self.optimiser = torch.optim.Adam(
             self.parameters.values(), lr=self.section.learning_rate, betas=tuple(self.section.betas)
         )
-        self.stamp = workspace.stamp() | {"device": f"{self.policy.device.type} {self.policy.model.dtype}"}
         self.engine = open_engine(
             Place(
                 self.config.models[self.key.model],
@@ -110,6 +109,8 @@ class Trainer:
                 workspace.log("train.server.log"),
             )
         )
+        device = f"{self.policy.device.type} {self.policy.model.dtype}"
+        self.stamp = workspace.stamp() | {"device": device, "engine": self.engine.name}
         self.scorer = SCORERS[self.config.tasks[self.key.task].scorer]
         self.work = workspace.folder / "progress"
         self.checkpoint = self.work / "state.safetensors"

@@ -35,14 +35,22 @@ _ADAPTER = "trained"
 
 
 class Server(Engine):
-    """Chat completions of a vLLM server."""
+    """Chat completions of a vLLM server.
 
-    def __init__(self, place: Place) -> None:
+    Args:
+        place: see there.
+        running: a server that somebody else started and will close; without it, the one at ``settings.url``, and
+            without an address, one that is started and closed here.
+    """
+
+    def __init__(self, place: Place, running: LaunchedServer | None = None) -> None:
         super().__init__(place)
         self._model = place.model.path
-        self._child = None if place.settings.url is not None else _launched(place)
-        url = self._child.url if self._child else place.settings.url
-        self.client = client_of(url, self._child.key if self._child else None, place.settings)
+        self._child = None
+        if running is None and place.settings.url is None:
+            running = self._child = _launched(place)
+        url = running.url if running else place.settings.url
+        self.client = client_of(url, running.key if running else None, place.settings)
         try:
             served = [model.id for model in self.client.models.list()]
             if self._model not in served:
@@ -63,6 +71,10 @@ class Server(Engine):
     def name(self) -> str:
         return f"server, vllm {self._version}"
 
+    def ask_for(self, name: str) -> None:
+        """Send requests to an adapter that the server has under this name."""
+        self._model = name
+
     def load_adapter(self, folder: Path) -> None:
         body = {"lora_name": _ADAPTER, "lora_path": str(folder.resolve()), "load_inplace": True}
         try:
@@ -70,7 +82,7 @@ class Server(Engine):
         except openai.OpenAIError as error:
             hint = "an adapter needs --enable-lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and this machine's files"
             raise self._failure(error, hint) from None
-        self._model = _ADAPTER
+        self.ask_for(_ADAPTER)
 
     def sample(
         self,

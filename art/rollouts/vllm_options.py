@@ -19,7 +19,14 @@ ENVIRONMENT = {
 
 
 def engine_arguments(
-    folder: Path, settings: EngineSection, *, cpu: bool, longest: int, seed: int, adapter_rank: int | None
+    folder: Path,
+    settings: EngineSection,
+    *,
+    cpu: bool,
+    longest: int,
+    seed: int,
+    adapter_rank: int | None,
+    adapters: int = 1,
 ) -> dict[str, Any]:
     """Arguments of ``vllm.LLM``; ``command_line`` makes a server's of them.
 
@@ -29,6 +36,7 @@ def engine_arguments(
         longest: tokens that the checkpoint has positions for.
         seed: of its sampling.
         adapter_rank: rank of the LoRA adapters that will be loaded; None: none will be.
+        adapters: how many of them requests of one batch may ask for.
     """
     arguments: dict[str, Any] = {
         "model": str(folder),
@@ -45,7 +53,7 @@ def engine_arguments(
         "enforce_eager": cpu,
     }
     if adapter_rank is not None:
-        arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": lora_rank(adapter_rank)}
+        arguments |= {"enable_lora": True, "max_loras": adapters, "max_lora_rank": lora_rank(adapter_rank)}
     return arguments
 
 

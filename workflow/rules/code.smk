@@ -18,6 +18,7 @@ def table(file, name):
 
 METHODS = table("art/methods/trained.py", "TRAINED")
 FAMILIES = table("art/models/families.py", "FAMILIES")
+ENGINES = table("art/rollouts/engines.py", "ENGINES")
 
 # Modules that a name in the configuration picks, and the tables of these names.  They count where they are picked, so
 # that a new method, family, scorer or generator repeats nothing.
@@ -55,10 +56,12 @@ def code(*files):
 
 
 def picked(wildcards):
-    """What a run's model, method and task pick."""
+    """What a run's model, method, engine and task pick."""
     family, _ = FAMILIES[CONFIG.models[wildcards.model].family]
     method, _ = METHODS.get(CONFIG.methods[wildcards.method].kind, ("art.methods.controls", None))
-    return [module_file(family), module_file(method), f"art/scoring/{CONFIG.tasks[wildcards.task].scorer}.py"]
+    engine, _ = ENGINES[CONFIG.engine_of(wildcards.method).kind]
+    scorer = f"art/scoring/{CONFIG.tasks[wildcards.task].scorer}.py"
+    return [module_file(family), module_file(method), module_file(engine), scorer]
 
 
 def train_code(wildcards):

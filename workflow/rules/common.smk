@@ -47,6 +47,7 @@ except ConfigError as error:
 
 RESULTS = CONFIG.results
 PAPER = CONFIG.paper
+SERVING_FILES = ("served.jsonl", "load.jsonl", "gap.jsonl", "serving.json")
 CONFIG_FILE = f"{RESULTS}/config.json"
 CONFIG_JSON = CONFIG.model_dump_json()
 RUN = f"{RESULTS}/runs/{{model}}/{{task}}/{{method}}/seed{{seed}}"
@@ -58,7 +59,22 @@ ITEMS = [f"{folder}/items.jsonl" for folder in RUNS]
 EVALUATIONS = [f"{folder}/evaluation.json" for folder in RUNS]
 STORED = [f"{folder}/{name}" for folder in RUNS for name in ("artifact", "snapshots")]
 
-DATA = ["accuracy", "comparisons", "png", "png_steps", "learning", "cost", "distance", "versions"]
+SERVED = [f"{RESULTS}/serving/{model}/{task}" for model in CONFIG.models for task in CONFIG.tasks if CONFIG.serving]
+SERVING = [f"{folder}/{name}" for folder in SERVED for name in SERVING_FILES]
+
+DATA = [
+    "accuracy",
+    "comparisons",
+    "png",
+    "png_steps",
+    "learning",
+    "cost",
+    "distance",
+    "versions",
+    "served",
+    "serving_load",
+    "gap",
+]
 TABLES = [
     "accuracy",
     "accuracy_sampled",
@@ -68,6 +84,9 @@ TABLES = [
     "png",
     "budget",
     "cost",
+    "served",
+    "serving_load",
+    "gap",
     "hyperparameters",
     "settings",
     "versions",
@@ -75,6 +94,8 @@ TABLES = [
 FIGURES = [
     path.stem for path in sorted(Path("analysis/figures").glob("*.py")) if path.stem not in ("__init__", "style")
 ]
+if not CONFIG.serving:
+    FIGURES.remove("serving")
 DATA_FILES = [f"{RESULTS}/analysis/{name}.csv" for name in DATA]
 TABLE_FILES = [f"{PAPER}/tables/{name}.{end}" for name in TABLES for end in ("csv", "tex", "md")]
 FIGURE_FILES = [f"{PAPER}/figures/{name}.{end}" for name in FIGURES for end in ("pdf", "png")]
@@ -104,6 +125,11 @@ def results_folder(wildcards):
 def run_digest(wildcards):
     """Hash of the settings that this run depends on: another value means another run."""
     return CONFIG.run_digest(wildcards.model, wildcards.task, wildcards.method)
+
+
+def evaluation_digest(wildcards):
+    """Hash of the settings that this run's evaluation depends on."""
+    return CONFIG.evaluation_digest(wildcards.model, wildcards.task, wildcards.method)
 
 
 def model_files(wildcards):

@@ -18,7 +18,7 @@ rule evaluate:
     params:
         config=CONFIG_FILE,
         results=results_folder,
-        settings=CONFIG.evaluation.model_dump_json(),
+        digest=evaluation_digest,
     shell:
         "art evaluate --config {params.config} --model {wildcards.model} --task {wildcards.task} "
         "--method {wildcards.method} --seed {wildcards.seed} --results {params.results} > {log} 2>&1"

@@ -1,0 +1,146 @@
+"""The tidy CSV files on serving: answers through a server beside the evaluation's, what images and adapters cost,
+and how far an engine's log-probabilities lie from the policy's.  Without rows where nothing is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis import statistics
+from analysis.load import load_curves
+from analysis.measures import cell_rng
+from art.config import Config, RunKey
+from art.records import (
+    AnyRecord,
+    GapRecord,
+    Item,
+    LoadRecord,
+    RecordError,
+    ServedItem,
+    ServingRecord,
+    read_record,
+    read_records,
+)
+
+SERVED = ["model", "task", "method", "kind", "seed", "engine", "n"]
+SERVED += ["accuracy_served", "accuracy_evaluated", "difference", "low", "high", "p_exact"]
+SERVED += ["score_differs", "text_differs"]
+LOAD = ["model", "task", "kind", "variants", "repeats", "requests", "prompt_tokens", "completion_tokens"]
+LOAD += [f"{name}{end}" for name in ("rate", "first_token") for end in ("", "_low", "_high", "_ratio")]
+GAP = ["model", "task", "source", "method", "tokens", "mean", "maximum", "effective"]
+
+
+def served(config: Config, results: Path) -> pd.DataFrame:
+    """Greedy accuracy through the server and in the evaluation, on the same problems.
+
+    ``score_differs`` and ``text_differs`` are shares of problems; the interval is the paired bootstrap's over problems.
+    """
+    rows, settings = [], config.analysis
+    for model, task in _cells(config):
+        answers: dict[str, list[ServedItem]] = {}
+        for item in _read(config, results, model, task, "served", ServedItem):
+            answers.setdefault(item.method, []).append(item)
+        for run in config.served_runs(model, task):
+            here = {item.id: item for item in answers.get(run.method, [])}
+            there = _evaluated(results, run)
+            if not here or not here.keys() <= there.keys():
+                raise RecordError(
+                    f"{folder(results, model, task)}/served.jsonl: {run.method}: not the problems of "
+                    f"{results / run.folder}/items.jsonl"
+                )
+            pairs = [(item, there[name]) for name, item in here.items()]
+            ours, theirs = (np.array([[float(pair[side].score) for pair in pairs]]) for side in (0, 1))
+            key = (model, task, "served", run.method)
+            samples = statistics.resample_means(
+                {"served": ours, "evaluated": theirs}, cell_rng(settings.seed, *key), settings.resamples
+            )
+            differences = (samples["served"] - samples["evaluated"]).round(statistics.DIGITS)
+            rows.append(
+                (
+                    *(model, task, run.method, config.methods[run.method].kind, run.seed),
+                    config.engine_of(run.method).kind,
+                    len(pairs),
+                    ours.mean(),
+                    theirs.mean(),
+                    ours.mean() - theirs.mean(),
+                    *statistics.percentile_interval(differences, settings.confidence),
+                    statistics.paired_exact_p((ours - theirs)[0], 1),
+                    float((ours != theirs).mean()),
+                    float(np.mean([one.completion != other.completion for one, other in pairs])),
+                )
+            )
+    return pd.DataFrame(rows, columns=SERVED)
+
+
+def serving_load(config: Config, results: Path) -> pd.DataFrame:
+    """Rate (completion tokens a second) and time to the first token (s), medians over the repeats with their range.
+
+    A ratio is the median, over the repeats, of the condition's value to that of no image in the same repeat.
+    """
+    rows = []
+    for model, task in _cells(config):
+        records = _read(config, results, model, task, "load", LoadRecord)
+        frame = pd.DataFrame([record.model_dump() for record in records])
+        frame["rate"] = frame["completion_tokens"] / frame["seconds"]
+        frame["first_token"] = frame.pop("first_token_seconds")
+        base = frame[frame["kind"] == "no_image"].set_index("repeat")
+        for (kind, variants), group in frame.groupby(["kind", "variants"], sort=False):
+            row = {"model": model, "task": task, "kind": kind, "variants": variants, "repeats": len(group)}
+            row |= {name: group[name].iloc[0] for name in ("requests", "prompt_tokens", "completion_tokens")}
+            for name in ("rate", "first_token"):
+                values = group.set_index("repeat")[name]
+                row |= {name: values.median(), f"{name}_low": values.min(), f"{name}_high": values.max()}
+                row[f"{name}_ratio"] = (values / base[name]).median()
+            rows.append(row)
+    return pd.DataFrame(rows, columns=LOAD)
+
+
+def gap(config: Config, results: Path) -> pd.DataFrame:
+    """Absolute differences of log-probabilities (nats a token): in the check of each artefact, and in training.
+
+    In training, ``mean`` is over steps, weighted by their tokens; ``maximum`` is the largest of all.
+    """
+    rows = []
+    for model, task in _cells(config):
+        for record in _read(config, results, model, task, "gap", GapRecord):
+            numbers = (record.tokens, record.mean, record.maximum, record.effective)
+            rows.append((model, task, "server", record.method, *numbers))
+    for run, steps in load_curves(config, results):
+        measured = [step for step in steps if step.gap_mean is not None]
+        if measured:
+            tokens = np.array([step.completion_tokens for step in measured])
+            mean, effective = (
+                float(np.average([getattr(step, name) for step in measured], weights=tokens))
+                for name in ("gap_mean", "effective_share")
+            )
+            numbers = (int(tokens.sum()), mean, max(step.gap_max for step in measured), effective)
+            rows.append((run.model, run.task, f"training, seed {run.seed}", run.method, *numbers))
+    return pd.DataFrame(rows, columns=GAP)
+
+
+def folder(results: Path, model: str, task: str) -> Path:
+    """Where the check of a model and task is written."""
+    return results / "serving" / model / task
+
+
+def _cells(config: Config) -> list[tuple[str, str]]:
+    runs = config.grid() if config.serving is not None else []
+    return list(dict.fromkeys((run.model, run.task) for run in runs))
+
+
+def _read(
+    config: Config, results: Path, model: str, task: str, name: str, kind: type[AnyRecord]
+) -> Iterator[AnyRecord]:
+    place = folder(results, model, task)
+    if read_record(place / "serving.json", ServingRecord).digest != config.serving_digest(model, task):
+        raise RecordError(f"{place}: serving.json was made with other settings than the configuration's; rerun it")
+    yield from read_records(place / f"{name}.jsonl", kind)
+
+
+def _evaluated(results: Path, run: RunKey) -> dict[str, Item]:
+    items = read_records(results / run.folder / "items.jsonl", Item)
+    return {item.id: item for item in items if item.decoding == "greedy"}
