@@ -13,6 +13,7 @@ from art.objectives import (
     degenerate_groups,
     group_advantages,
     grpo_loss,
+    importance_weights,
     normaliser,
     objective_loss,
     supervised_loss,
@@ -193,3 +194,83 @@ def test_missing_reference_is_named() -> None:
     data = batch()
     with pytest.raises(ValueError, match="kl_weight"):
         grpo_loss(data["logprobs"], data["mask"], data["advantages"], kl_weight=0.1)
+
+
+# -- tokens that another engine sampled ----------------------------------------------------------------------------
+
+
+def with_importance(kind: str, data: dict[str, Tensor], importance: Tensor | None) -> Loss:
+    names = ("advantages", "old_logprobs")
+    return objective_loss(
+        ObjectiveSection(kind=kind),
+        data["logprobs"],
+        data["mask"],
+        importance=importance,
+        **{name: data[name] for name in names},
+    )
+
+
+def test_importance_by_hand() -> None:
+    policy, engine = tensor([[0.5, 0.3, 0.8]]).log(), tensor([[0.25, 0.6, 0.1]]).log()
+    assert_close(importance_weights(policy, engine, 3.0), tensor([[2.0, 0.5, 3.0]]))  # 0.8 / 0.1 is cut
+    assert_close(importance_weights(policy, engine, 1.0), tensor([[1.0, 0.5, 1.0]]))
+
+
+def test_losses_with_importance_by_hand() -> None:
+    ratios = tensor([[1.0, 1.5, 9.0], [0.5, 1.5, 1.0]])
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    weights = tensor([[0.5, 2.0, 7.0], [1.0, 3.0, 0.25]])
+    advantages, old = tensor([2.0, -1.0]), torch.zeros(2, 3, dtype=torch.float64)
+    dapo = dapo_loss(ratios.log(), mask, advantages, old, importance=weights)
+    grpo = grpo_loss(ratios.log(), mask, advantages, old, importance=weights)
+    # The clips are those of test_dapo_by_hand and test_grpo_by_hand; each token's term counts by its weight.
+    first, second = 2 * (0.5 * 1 + 2.0 * 1.28), -(1.0 * 0.8 + 3.0 * 1.5 + 0.25 * 1.0)
+    assert_close(dapo.loss, tensor(-(first + second) / 5).reshape(()))
+    first = 2 * (0.5 * 1 + 2.0 * 1.2)
+    assert_close(grpo.loss, tensor(-(first / 2 + second / 3) / 2).reshape(()))
+    assert_close(dapo.clipped, tensor(2 / 5).reshape(()))  # a token counts whole, or as clipped whole
+
+
+@pytest.mark.parametrize("kind", ["dapo", "grpo"])
+def test_importance_of_ones_is_none(kind: str) -> None:
+    data = batch(seed=4)
+    without, ones = (data["logprobs"].clone().requires_grad_() for _ in range(2))
+    one = with_importance(kind, data | {"logprobs": without}, None)
+    two = with_importance(kind, data | {"logprobs": ones}, torch.ones(6, 5))
+    assert_close(two, one, rtol=0, atol=0)
+    one.loss.backward()
+    two.loss.backward()
+    assert torch.equal(without.grad, ones.grad)
+
+
+@pytest.mark.parametrize("kind", ["dapo", "grpo"])
+def test_gradient_with_importance_against_finite_differences(kind: str) -> None:
+    data = batch(seed=5)
+    weights = importance_weights(data["old_logprobs"], data["reference_logprobs"] * 1.2, 1.5)
+    assert len(weights.unique()) > 10, "weights differ, some are cut"
+
+    def function(logprobs: Tensor) -> Tensor:
+        return with_importance(kind, data | {"logprobs": logprobs}, weights).loss
+
+    assert torch.autograd.gradcheck(function, data["logprobs"].clone().requires_grad_())
+
+
+@pytest.mark.parametrize("kind", ["dapo", "grpo"])
+def test_no_gradient_flows_into_importance(kind: str) -> None:
+    data = batch()
+    weights = torch.full((6, 5), 0.5, dtype=torch.float64, requires_grad=True)
+    with_importance(kind, data | {"logprobs": data["logprobs"].requires_grad_()}, weights).loss.backward()
+    assert weights.grad is None and data["logprobs"].grad.ne(0).any()
+
+
+@pytest.mark.parametrize("kind", ["dapo", "grpo"])
+@pytest.mark.parametrize("rubbish", [math.nan, math.inf])
+def test_masked_importance_has_no_influence(kind: str, rubbish: float) -> None:
+    data = batch(seed=6)
+    weights = torch.full((6, 5), 0.5, dtype=torch.float64)
+    clean = with_importance(kind, data, weights)
+    logprobs = data["logprobs"].requires_grad_()
+    spoilt = with_importance(kind, data, weights.masked_fill(~data["mask"], rubbish))
+    spoilt.loss.backward()
+    assert_close(spoilt.loss, clean.loss)
+    assert logprobs.grad.isfinite().all()

@@ -1,0 +1,150 @@
+"""The common half of the engines: gaps, replies as rollouts, and the engine that is the policy itself."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from art.config import EngineSection, ModelSection
+from art.images import random_image
+from art.methods.lora import TARGETS, overlay_adapter
+from art.models.policy import Policy, Prefix
+from art.models.preprocessor import CheckpointError
+from art.pixels import levels_to_tensor
+from art.records import Problem
+from art.rollouts.engines import EngineError, Place, Reply, Transformers, measure_gap, open_engine, rollouts_of
+from art.rollouts.sampler import Decoding, sample
+from art.synthetic.tasks import problems
+
+IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))
+EMBEDDINGS = Prefix(embeddings=torch.randn(3, 64, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.fixture(scope="module")
+def some() -> list[Problem]:
+    return [problem for task in ("arithmetic", "tool_call") for problem in problems(task, "test", 1, 0)]
+
+
+def place(policy: Policy, tmp_path: Path) -> Place:
+    return Place(ModelSection(path="nowhere"), policy, EngineSection(), None, 0, tmp_path / "log")
+
+
+def replies(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
+    """What an engine says that makes the same prompts as we do."""
+    rows = [[([5, 6, 7], [-1.0, -2.0, -3.0]), ([8], [-0.5])], [([9, 9], [-4.0, -0.25]), ([], [])]]
+    return [Reply(list(policy.encode(one, prefix)[0]), row) for one, row in zip(some, rows, strict=True)]
+
+
+# -- gaps ----------------------------------------------------------------------------------------------------------
+
+
+def test_gap_by_hand() -> None:
+    ours, theirs = torch.tensor([0.5, 0.25, 0.125]).log(), torch.tensor([0.25, 0.25, 0.25]).log()
+    gap = measure_gap(ours, theirs)
+    assert gap.tokens == 3
+    assert gap.mean == pytest.approx(2 * math.log(2) / 3) and gap.maximum == pytest.approx(math.log(2))
+    # weights 2, 1, 1/2: (7/2)^2 / (21/4) = 7/3 of 3 tokens
+    assert gap.effective == pytest.approx(7 / 9)
+
+
+def test_no_gap() -> None:
+    gap = measure_gap(torch.tensor([-1.0, -2.0]), torch.tensor([-1.0, -2.0]))
+    assert (gap.tokens, gap.mean, gap.maximum, gap.effective) == (2, 0.0, 0.0, 1.0)
+
+
+# -- replies as rollouts -------------------------------------------------------------------------------------------
+
+
+def test_replies_are_padded_on_the_right(tiny_policy: Policy, some: list[Problem]) -> None:
+    made = rollouts_of(replies(tiny_policy, some, Prefix()), some, tiny_policy, Prefix())
+    assert made.tokens.tolist() == [[5, 6, 7], [8, 0, 0], [9, 9, 0], [0, 0, 0]]
+    assert made.mask.tolist() == [[True] * 3, [True, False, False], [True, True, False], [False] * 3]
+    assert made.logprobs.tolist() == [[-1.0, -2.0, -3.0], [-0.5, 0, 0], [-4.0, -0.25, 0], [0, 0, 0]]
+    assert made.tokens.dtype == torch.long and made.mask.dtype == torch.bool
+
+
+@pytest.mark.parametrize("prefix", [Prefix(), Prefix(text="a red coin"), IMAGE, EMBEDDINGS])
+def test_prompt_tokens_are_counted_as_the_policy_counts_them(
+    tiny_policy: Policy, some: list[Problem], prefix: Prefix
+) -> None:
+    made = rollouts_of(replies(tiny_policy, some, prefix), some, tiny_policy, prefix)
+    ours = sample(tiny_policy, some, prefix, 2, Decoding(0.0, 1))
+    assert made.prompt_tokens == ours.prompt_tokens
+
+
+def test_an_image_that_was_expanded_twice_is_an_error(tiny_policy: Policy, some: list[Problem]) -> None:
+    said = replies(tiny_policy, some, IMAGE)
+    ids, slot, _ = tiny_policy.encode(some[1], IMAGE)
+    end = max(number for number, here in enumerate(slot) if here) + 1
+    twice = [*ids[:end], *[tiny_policy.image_token] * sum(slot), *ids[end:]]
+    said[1] = Reply(twice, said[1].completions)
+    with pytest.raises(EngineError) as caught:
+        rollouts_of(said, some, tiny_policy, IMAGE)
+    found, wanted = tiny_policy.image_token, ids[end]
+    assert f"problem {some[1].id}" in str(caught.value)
+    assert f"has {len(twice)} tokens, ours {len(ids)}" in str(caught.value)
+    assert f"number {end}, {found} and {wanted}:" in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", [Prefix(), Prefix(text="a red coin"), IMAGE])
+def test_another_template_is_an_error(tiny_policy: Policy, some: list[Problem], prefix: Prefix) -> None:
+    """One that thinks: the prompt is ours up to its end, and goes on otherwise."""
+    said = replies(tiny_policy, some, prefix)
+    cut = said[0].prompt[:-2]
+    said[0] = Reply(cut, said[0].completions)
+    with pytest.raises(EngineError, match=rf"problem {some[0].id}.*number {len(cut)}, None and \d+: another template"):
+        rollouts_of(said, some, tiny_policy, prefix)
+
+
+@pytest.mark.parametrize("prefix", [IMAGE, EMBEDDINGS])
+def test_placeholders_in_the_slot_may_differ(tiny_policy: Policy, some: list[Problem], prefix: Prefix) -> None:
+    slots = [tiny_policy.encode(one, prefix)[1] for one in some]
+    said = [
+        Reply([0 if free else token for token, free in zip(one.prompt, slot, strict=True)], one.completions)
+        for one, slot in zip(replies(tiny_policy, some, prefix), slots, strict=True)
+    ]
+    assert [one.prompt for one in said] != [one.prompt for one in replies(tiny_policy, some, prefix)]
+    rollouts_of(said, some, tiny_policy, prefix)
+    said[0].prompt[slots[0].index(True) - 1] += 1
+    with pytest.raises(EngineError):
+        rollouts_of(said, some, tiny_policy, prefix)
+
+
+# -- the policy as an engine ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefix", [Prefix(), IMAGE])
+def test_the_transformers_engine_is_the_sampler(
+    tiny_policy: Policy, some: list[Problem], prefix: Prefix, tmp_path: Path
+) -> None:
+    engine = open_engine(place(tiny_policy, tmp_path))
+    assert isinstance(engine, Transformers) and engine.shares_policy and engine.name == "transformers"
+    one, two = (torch.Generator().manual_seed(7) for _ in range(2))
+    made = engine.sample(some, prefix, 3, Decoding(1.0, 5), one)
+    wanted = sample(tiny_policy, some, prefix, 3, Decoding(1.0, 5), two)
+    assert torch.equal(made.tokens, wanted.tokens) and torch.equal(made.logprobs, wanted.logprobs)
+    engine.close()
+    assert not (tmp_path / "log").exists()
+
+
+def test_the_transformers_engine_overlays_an_adapter(tiny_policy: Policy, some: list[Problem], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    donor = copy.deepcopy(tiny_policy)
+    adapted = get_peft_model(donor.model, LoraConfig(r=2, target_modules=TARGETS, init_lora_weights=False))
+    adapted.save_pretrained(tmp_path / "adapter")
+    policy, expected = copy.deepcopy(tiny_policy), copy.deepcopy(tiny_policy)
+    overlay_adapter(expected, tmp_path / "adapter")
+    engine = Transformers(place(policy, tmp_path))
+    plain = engine.sample(some, Prefix(), 1, Decoding(0.0, 4))
+    engine.load_adapter(tmp_path / "adapter")
+    made = engine.sample(some, Prefix(), 1, Decoding(0.0, 4))
+    wanted = sample(expected, some, Prefix(), 1, Decoding(0.0, 4))
+    assert torch.equal(made.logprobs, wanted.logprobs) and not torch.equal(made.logprobs, plain.logprobs)
+    with pytest.raises(CheckpointError, match=r"elsewhere.adapter_config\.json: missing"):
+        engine.load_adapter(tmp_path / "elsewhere")
