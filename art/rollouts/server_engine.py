@@ -114,22 +114,24 @@ class Server(Engine):
 
         def ask(problem: Problem) -> Reply:
             answer = self.client.chat.completions.create(**body, **asked(problem, before, extra))
-            return Reply(answer.prompt_token_ids, [_completion(choice) for choice in answer.choices])
+            return _reply(answer, group)
 
         try:
             with ThreadPoolExecutor(CONCURRENCY) as pool:
                 replies = list(pool.map(ask, problems))
-        except (openai.OpenAIError, TypeError, AttributeError) as error:
+        except (openai.OpenAIError, ValueError) as error:
             raise self._failure(error) from None
         return rollouts_of(replies, problems, self.policy, prefix)
 
     def _failure(self, error: Exception, hint: str = "") -> EngineError:
         """What went wrong, and how the server is, if it is ours."""
         what = {
-            openai.APITimeoutError: f"no answer within {self.settings.timeout:.0f} s",
+            openai.APITimeoutError: f"no answer within {self.settings.timeout:g} s",
             openai.APIConnectionError: "cannot be reached",
+            ValueError: str(error),
         }.get(type(error), f"{type(error).__name__}: {error}")
-        tries = f" ({self.settings.retries} retries)" if isinstance(error, openai.APIConnectionError) else ""
+        again = isinstance(error, openai.APIConnectionError | openai.InternalServerError)
+        tries = f" ({self.settings.retries} retries)" if again else ""
         told = f"; {self._child.last_words()}" if self._child else ""
         return EngineError(f"{self.client.base_url}: {what}{tries}{'; ' + hint if hint else ''}{told}")
 
@@ -189,9 +191,27 @@ def _wire(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "tool_calls": calls}
 
 
+def _reply(answer: Any, group: int) -> Reply:
+    """What a server said.
+
+    Raises:
+        ValueError: it is not what vLLM says to such a request.
+    """
+    prompt, choices = getattr(answer, "prompt_token_ids", None), getattr(answer, "choices", None) or []
+    if prompt is None:
+        raise ValueError("an answer without prompt_token_ids, which vLLM returns: another server, or too old")
+    if len(choices) != group:
+        raise ValueError(f"an answer with {len(choices)} completions, not {group}")
+    return Reply(prompt, [_completion(choice) for choice in choices])
+
+
 def _completion(choice: Any) -> tuple[list[int], list[float]]:
-    scores = [entry.logprob for entry in choice.logprobs.content]
-    return choice.token_ids[: len(scores)], scores
+    tokens, logprobs = getattr(choice, "token_ids", None), choice.logprobs
+    if tokens is None or logprobs is None or logprobs.content is None:
+        raise ValueError("a completion without token_ids or logprobs, which vLLM returns: another server, or too old")
+    if len(tokens) != len(logprobs.content):
+        raise ValueError(f"a completion with {len(tokens)} token_ids and {len(logprobs.content)} logprobs")
+    return tokens, [entry.logprob for entry in logprobs.content]
 
 
 def _launched(place: Place) -> LaunchedServer:

@@ -60,6 +60,16 @@ BAD = [
     ("analysis.baseline", "nothing", ["analysis.baseline", "nothing", "allowed: no_image"]),
     ("methods.art.models", ["tiny", "huge"], ["methods.art.models", "huge", "allowed: tiny"]),
     ("methods.art.tasks", ["sums"], ["methods.art.tasks", "sums", "allowed: arithmetic"]),
+    ("engine.kind", "tgi", ["engine.kind", "tgi", "'transformers', 'vllm' or 'server'"]),
+    ("engine.kin", "vllm", ["engine.kin", "allowed keys: kind, url"]),
+    ("engine", {"url": "http://here/v1"}, ["engine", "url 'http://here/v1' needs kind 'server', not 'transformers'"]),
+    ("engine", {"kind": "vllm", "url": "http://here/v1"}, ["engine", "needs kind 'server', not 'vllm'"]),
+    ("engine", {"kind": "server", "url": "http://here"}, ["engine.url", "'http://here'", "/v1"]),
+    ("engine.importance_cap", 0, ["engine.importance_cap", "0", "greater than 0"]),
+    ("methods.lora.engine", {"kind": "vllm", "url": "http://here/v1"}, ["methods.lora", "engine", "kind 'server'"]),
+    ("methods.no_image.engine", {"kind": "vllm"}, ["methods.no_image", "engine", "allowed keys"]),
+    ("serving.problem", 9, ["serving.problem", "allowed keys: problems, variants"]),
+    ("serving.variants", [], ["serving.variants"]),
     ("seeds", [], ["seeds"]),
     ("name", "a/b", ["name", "a/b"]),
 ]
@@ -136,3 +146,81 @@ def test_grpo_has_one_clip_value(plain: World) -> None:
 def test_a_resolved_configuration_reads_back_the_same(plain: World) -> None:
     config = plain.config()
     assert parse_config(config.model_dump(mode="json"), "again") == config
+
+
+# -- engines and serving -------------------------------------------------------------------------------------------
+
+
+def test_an_engine_for_each_method(plain: World) -> None:
+    assert {plain.config().engine_of(method).kind for method in plain.config().methods} == {"transformers"}
+    methods = {"lora": {"kind": "lora", "engine": {"kind": "server", "url": "https://there:1/v1"}}}
+    config = plain.config(engine={"kind": "vllm", "memory": 0.3}, methods=methods)
+    assert config.engine_of("art") == config.engine and config.engine_of("art").memory == 0.3
+    assert config.engine_of("lora").url == "https://there:1/v1"
+    assert config.engine_of("lora").memory == 0.5, "its own section, not laid over the experiment's"
+    assert config.engine_of("no_image") == config.engine
+
+
+def test_digests_follow_what_an_engine_changes(plain: World) -> None:
+    def digests(method: str, **engine: Any) -> tuple[str, str]:
+        config = plain.config(engine=engine)
+        return config.run_digest("tiny", "arithmetic", method), config.evaluation_digest("tiny", "arithmetic", method)
+
+    server = {"kind": "server", "url": "http://here/v1"}
+    for method in ("art", "lora", "no_image", "random_string"):
+        for way in ({"url": "http://there/v1"}, {"timeout": 9.0}, {"retries": 0}, {"memory": 0.1}, {"url": None}):
+            assert digests(method, **server | way) == digests(method, **server), way
+        # The transformers engine has no use for the bound.
+        assert digests(method, importance_cap=1.5) == digests(method)
+    for method in ("art", "lora", "soft_prompt"):
+        runs = [
+            digests(method, **engine)[0] for engine in ({}, server, {"kind": "vllm"}, server | {"importance_cap": None})
+        ]
+        assert len(set(runs)) == 4, method
+    for method in ("no_image", "seed_image", "random_string"):
+        others = [digests(method, **engine) for engine in ({}, server, server | {"importance_cap": None})]
+        assert len({run for run, _ in others}) == 1, "a control is drawn, not sampled for"
+        assert others[0][1] != others[1][1] == others[2][1], "its evaluation is sampled"
+
+
+def test_a_methods_own_engine_counts_as_the_experiments(plain: World) -> None:
+    own = plain.config(methods={"art": {"kind": "art", "engine": {"kind": "vllm"}}})
+    shared, neither = plain.config(engine={"kind": "vllm"}), plain.config()
+    digests = [config.run_digest("tiny", "arithmetic", "art") for config in (own, shared, neither)]
+    assert digests[0] == digests[1] != digests[2]
+    assert own.run_digest("tiny", "arithmetic", "lora") == neither.run_digest("tiny", "arithmetic", "lora")
+
+
+def test_nothing_is_served_unless_asked_for(plain: World) -> None:
+    config = plain.config()
+    assert config.serving is None and parse_config(plain.mapping() | {"serving": None}, "test") == config
+    served = plain.config(serving={})
+    assert (served.serving.problems, served.serving.variants) == (200, [1, 4, 16])
+    for run in config.grid():
+        key = (run.model, run.task, run.method)
+        assert config.evaluation_digest(*key) == served.evaluation_digest(*key)
+        assert config.run_digest(*key) == served.run_digest(*key)
+
+
+def test_the_first_seed_or_draw_of_each_method_is_served(plain: World) -> None:
+    methods = {"lora": {"kind": "lora", "tasks": ["tool_call"]}}
+    config = parse_config(plain.mapping(methods=methods) | {"seeds": [5, 3]}, "test")
+    runs = config.served_runs("tiny", "arithmetic")
+    assert [run.method for run in runs] == [method for method in config.methods if method != "lora"]
+    assert {run.task for run in runs} == {"arithmetic"}
+    seeds = {run.method: run.seed for run in runs}
+    assert (seeds["art"], seeds["random_image"], seeds["no_image"]) == (5, 0, 0)
+
+
+def test_the_serving_digest_follows_the_check_and_its_runs(plain: World) -> None:
+    def digest(serving: dict[str, Any], **sections: Any) -> str:
+        return plain.config(serving=serving, **sections).serving_digest("tiny", "arithmetic")
+
+    assert digest({}) == digest({"problems": 200}) == digest({}, engine={"timeout": 9.0, "memory": 0.1})
+    for other in (
+        digest({"repeats": 3}),
+        digest({}, evaluation={"max_new_tokens": 7}),
+        digest({}, methods={"lora": {"kind": "lora", "rank": 3}}),
+        digest({}, engine={"kind": "vllm"}),
+    ):
+        assert other != digest({})

