@@ -211,24 +211,22 @@ def served(config: Config, frames: Frames) -> pd.DataFrame:
 
 def serving_load(config: Config, frames: Frames) -> pd.DataFrame:
     """Throughput and time to the first token: medians over repeats, their range, and the ratio to no image."""
-    rows = []
-    for row in frames["serving_load"].itertuples():
-        what = {"no_image": "no image", "image": "image", "adapter": "adapter"}[row.kind]
-        rows.append(
-            {
-                "Model": row.model,
-                "Task": row.task,
-                "Before or over": what,
-                "Variants": MISSING if row.kind == "no_image" else str(row.variants),
-                "Repeats": str(row.repeats),
-                "Prompt tokens / request": number(row.prompt_tokens / row.requests, 1),
-                "Tokens / s": _range(row.rate, row.rate_low, row.rate_high, 0),
-                "Ratio": number(row.rate_ratio, 2),
-                "First token, s": _range(row.first_token, row.first_token_low, row.first_token_high, 2),
-                "Ratio ": number(row.first_token_ratio, 2),
-            }
-        )
-    return pd.DataFrame(rows)
+    frame = frames["serving_load"]
+    rows = list(frame.itertuples())
+    kinds = {"no_image": "no image", "image": "image", "adapter": "adapter"}
+    columns = {
+        "Model": frame["model"],
+        "Task": frame["task"],
+        "Before or over": frame["kind"].map(kinds),
+        "Variants": [MISSING if row.kind == "no_image" else str(row.variants) for row in rows],
+        "Repeats": frame["repeats"].astype(str),
+        "Prompt tokens / request": [number(row.prompt_tokens / row.requests, 1) for row in rows],
+        "Tokens / s": [_range(row.rate, row.rate_low, row.rate_high, 0) for row in rows],
+        "Ratio": frame["rate_ratio"].map(lambda value: number(value, 2)),
+        "First token, s": [_range(row.first_token, row.first_token_low, row.first_token_high, 2) for row in rows],
+        "Ratio ": frame["first_token_ratio"].map(lambda value: number(value, 2)),
+    }
+    return pd.DataFrame(columns)
 
 
 def gap(config: Config, frames: Frames) -> pd.DataFrame:

@@ -10,10 +10,30 @@ import numpy as np
 from PIL import Image
 
 from art.config import TRAINED_KINDS, Config, RunKey, parse_config
-from art.records import Item, RunRecord, StepRecord, atomic_path, write_json, write_records
+from art.records import (
+    GapRecord,
+    Item,
+    LoadRecord,
+    RunRecord,
+    ServedItem,
+    ServingRecord,
+    StepRecord,
+    atomic_path,
+    read_records,
+    write_json,
+    write_records,
+)
 
 SKILL = {"art": 0.8, "lora": 0.85, "soft_prompt": 0.75, "seed_image": 0.32, "random_image": 0.28, "random_string": 0.25}
 PACE = {"art": 0.6, "soft_prompt": 0.8}  # seconds of a step, LoRA's being 1
+# Seconds of a serving check's repeats, and of their first tokens, by what is served and its variants.
+LOAD = {
+    ("no_image", 0): ([2.0, 3.0, 4.0], [0.1, 0.2, 0.3]),
+    ("image", 1): ([2.5, 3.0, 5.0], [0.2, 0.3, 0.6]),
+    ("image", 4): ([4.0, 3.0, 8.0], [0.4, 0.8, 0.9]),
+    ("adapter", 1): ([4.0, 6.0, 8.0], [0.2, 0.2, 0.4]),
+    ("adapter", 4): ([6.0, 9.0, 12.0], [0.5, 0.7, 0.6]),
+}
 NUMBERS = {"art": 49_152, "lora": 120_000, "soft_prompt": 2_048}
 
 
@@ -72,6 +92,8 @@ def _write_run(root: Path, config: Config, run: RunKey, items: int) -> None:
     steps = config.training.steps if trained else 0
     pace = PACE.get(section.kind, 1.0)
     log = [_step(config, step, steps, skill, pace, rng) for step in range(steps + 1)]
+    if trained and config.engine_of(run.method).kind != "transformers":
+        log = [record.model_copy(update=_gap_of(record.step)) if record.step else record for record in log]
     write_records(folder / "train.jsonl", log)
     write_record(root, config, run)
     scored_digest = config.evaluation_digest(run.model, run.task, run.method)
@@ -93,6 +115,64 @@ def _step(config: Config, step: int, steps: int, skill: float, pace: float, rng:
         else None,
         detail={"distance_max": 3.0 * step} if step else None,
     )
+
+
+def _gap_of(step: int) -> dict[str, float]:
+    return {
+        "gap_mean": 0.01 * step,
+        "gap_max": 0.5 + 0.1 * step,
+        "effective_share": 1 - 0.01 * step,
+        "completion_tokens": 100 * step,
+    }
+
+
+def write_serving(root: Path, config: Config) -> None:
+    """What the serving checks leave: of each run's answers the first scores otherwise, and the first two read so."""
+    for model, task in dict.fromkeys((run.model, run.task) for run in config.grid()):
+        folder, runs = root / "serving" / model / task, config.served_runs(model, task)
+        answers = []
+        for run in runs:
+            items = read_records(root / run.folder / "items.jsonl", Item)
+            greedy = [item for item in items if item.decoding == "greedy"][: config.serving.problems]
+            for number, item in enumerate(greedy):
+                fields = {**item.model_dump(), "method": run.method}
+                fields["score"] = 1 - item.score if number == 0 else item.score
+                fields["completion"] = "y" if number < 2 else item.completion
+                answers.append(ServedItem(**fields))
+        write_records(folder / "served.jsonl", answers)
+        write_records(
+            folder / "load.jsonl",
+            [
+                LoadRecord(
+                    kind=kind,
+                    variants=variants,
+                    repeat=repeat,
+                    requests=8,
+                    prompt_tokens=8 * (25 + 16 * (kind == "image")),
+                    completion_tokens=600,
+                    seconds=seconds[repeat],
+                    first_token_seconds=first[repeat],
+                )
+                for repeat in range(3)
+                for (kind, variants), (seconds, first) in LOAD.items()
+            ],
+        )
+        gaps = [
+            GapRecord(method=run.method, tokens=1000 + number, mean=0.002, maximum=0.25, effective=0.999)
+            for number, run in enumerate(runs)
+        ]
+        write_records(folder / "gap.jsonl", gaps)
+        record = ServingRecord(
+            model=model,
+            task=task,
+            digest=config.serving_digest(model, task),
+            server="vllm 0.0",
+            versions={"python": "3.11"},
+            device="cpu",
+            start_seconds=20.0,
+            cached={"prefix": 0.5},
+        )
+        write_json(folder / "serving.json", record.model_dump())
 
 
 def write_record(root: Path, config: Config, run: RunKey, **changes: Any) -> None:

@@ -1,0 +1,181 @@
+"""What is made of serving checks: hand-computed numbers, and checks of another experiment refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_results import mapping, write_results, write_serving
+from PIL import Image
+from typer.testing import CliRunner
+
+from analysis import serving
+from analysis.cli import app
+from analysis.load import read_csv
+from art.config import Config, load_config, parse_config
+from art.records import Item, RecordError, ServedItem, read_records, write_json, write_records
+
+METHODS = {
+    "no_image": {"kind": "no_image"},
+    "art": {"kind": "art"},
+    "art_vllm": {"kind": "art", "engine": {"kind": "vllm"}},
+    "lora": {"kind": "lora"},
+    "random_image": {"kind": "random_image", "draws": 2},
+}
+SERVING = {"problems": 20, "variants": [1, 4], "requests": 8, "repeats": 3}
+NAMES = ("served", "serving_load", "gap")
+
+
+def command(*arguments: str | Path) -> None:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+
+
+def options(root: Path, out: Path) -> tuple[str | Path, ...]:
+    return ("--config", root / "config.json", "--results", root, "--out", out)
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results with a serving check, two seeds, measured."""
+    root = tmp_path_factory.mktemp("served")
+    config, _ = write_results(root, mapping(methods=METHODS, serving=SERVING, seeds=[3, 1]))
+    write_serving(root, config)
+    command("measure", *NAMES, *options(root, root / "analysis"))
+    return root
+
+
+@pytest.fixture
+def tree(checked: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(checked, tmp_path / "results"))
+
+
+def settings(root: Path) -> Config:
+    return load_config(root / "config.json")
+
+
+def test_answers_beside_the_evaluations(checked: Path) -> None:
+    frame = read_csv(checked / "analysis/served.csv")
+    assert list(frame.columns) == serving.SERVED
+    assert list(frame["method"]) == list(METHODS)
+    assert list(frame["seed"]) == [0, 3, 3, 3, 0], "the first seed or draw"
+    assert list(frame["engine"]) == ["transformers", "transformers", "vllm", "transformers", "transformers"]
+    for row in frame.itertuples():
+        path = checked / f"runs/tiny-1m/arithmetic/{row.method}/seed{row.seed}/items.jsonl"
+        scores = [item.score for item in read_records(path, Item) if item.decoding == "greedy"][:20]
+        assert row.n == 20 and row.accuracy_evaluated == pytest.approx(sum(scores) / 20)
+        change = (1 - 2 * scores[0]) / 20  # the first of 20 scores otherwise
+        assert row.difference == pytest.approx(change)
+        assert row.accuracy_served == pytest.approx(sum(scores) / 20 + change)
+        assert (row.score_differs, row.text_differs) == (pytest.approx(0.05), pytest.approx(0.1))
+        # One problem of 20 differs; a resample of 20 holds it k times, k binomial with mean 1: 95 % within 0 to 3.
+        assert sorted(abs(round(20 * edge)) for edge in (row.low, row.high)) == [0, 3]
+        assert row.p_exact == 1.0
+
+
+def test_what_serving_costs(checked: Path) -> None:
+    frame = read_csv(checked / "analysis/serving_load.csv")
+    assert list(frame.columns) == serving.LOAD
+    kinds = list(zip(frame["kind"], frame["variants"], strict=True))
+    assert kinds == [("no_image", 0), ("image", 1), ("image", 4), ("adapter", 1), ("adapter", 4)]
+    rows = {key: frame.iloc[number] for number, key in enumerate(kinds)}
+    assert (frame["repeats"] == 3).all() and (frame["requests"] == 8).all()
+    assert (frame["completion_tokens"] == 600).all()
+    assert [rows[key]["prompt_tokens"] for key in (("no_image", 0), ("image", 1), ("adapter", 1))] == [200, 328, 200]
+    # 600 tokens in 2, 3, 4 s; with an image in 2.5, 3, 5 s; with four in 4, 3, 8 s.
+    for key, (middle, low, high, ratio) in {
+        ("no_image", 0): (200, 150, 300, 1),
+        ("image", 1): (200, 120, 240, 0.8),  # of 0.8, 1, 0.8
+        ("image", 4): (150, 75, 200, 0.5),  # of 0.5, 1, 0.5, not 150 / 200
+        ("adapter", 1): (100, 75, 150, 0.5),
+        ("adapter", 4): (600 / 9, 50, 100, 1 / 3),
+    }.items():
+        found = rows[key][["rate", "rate_low", "rate_high", "rate_ratio"]].tolist()
+        assert found == pytest.approx([middle, low, high, ratio]), key
+    found = rows["image", 4][[f"first_token{end}" for end in ("", "_low", "_high", "_ratio")]].tolist()
+    assert found == pytest.approx([0.8, 0.4, 0.9, 4.0])  # ratios 4, 4, 3
+
+
+def test_how_far_log_probabilities_lie_apart(checked: Path) -> None:
+    frame = read_csv(checked / "analysis/gap.csv")
+    assert list(frame.columns) == serving.GAP
+    server = frame[frame["source"] == "server"]
+    assert list(server["method"]) == list(METHODS) and list(server["tokens"]) == [1000, 1001, 1002, 1003, 1004]
+    assert set(server["mean"]) == {0.002} and set(server["maximum"]) == {0.25} and set(server["effective"]) == {0.999}
+    training = frame[frame["source"] != "server"]
+    assert list(training["method"]) == ["art_vllm", "art_vllm"], "engines that are not the policy"
+    assert list(training["source"]) == ["training, seed 3", "training, seed 1"]
+    # Steps 1 to 12 with 100 k tokens each and gaps of k / 100: sum k^2 = 650, sum k = 78.
+    for row in training.itertuples():
+        assert row.tokens == 7800 and row.mean == pytest.approx(0.01 * 650 / 78)
+        assert row.maximum == pytest.approx(0.5 + 0.1 * 12) and row.effective == pytest.approx(1 - 0.01 * 650 / 78)
+
+
+def test_a_check_of_other_settings_is_refused(tree: Path) -> None:
+    data = json.loads((tree / "config.json").read_text())
+    for change in ({"serving": data["serving"] | {"repeats": 4}}, {"evaluation": {"max_new_tokens": 9}}):
+        config = parse_config(data | change, "test")
+        for build in (serving.served, serving.serving_load, serving.gap):
+            with pytest.raises(RecordError, match=r"serving/tiny-1m/arithmetic: serving\.json was made with other"):
+                build(config, tree)
+    same = parse_config(data | {"analysis": data["analysis"] | {"resamples": 100}}, "test")
+    assert len(serving.served(same, tree)) == len(METHODS)
+
+
+def test_other_problems_are_refused(tree: Path) -> None:
+    path = tree / "serving/tiny-1m/arithmetic/served.jsonl"
+    answers = read_records(path, ServedItem)
+    strange = [one.model_copy(update={"id": "strange"}) if one.method == "lora" else one for one in answers]
+    for wrong in (strange, [one for one in answers if one.method != "lora"]):
+        write_records(path, wrong)
+        with pytest.raises(RecordError, match=r"served\.jsonl: lora: not the problems of .*lora/seed3/items\.jsonl"):
+            serving.served(settings(tree), tree)
+
+
+def test_a_missing_check_is_named(tree: Path) -> None:
+    (tree / "serving/tiny-1m/arithmetic/serving.json").unlink()
+    with pytest.raises(RecordError, match=r"serving/tiny-1m/arithmetic/serving\.json: cannot be read"):
+        serving.gap(settings(tree), tree)
+
+
+def test_tables_say_the_same(checked: Path, tmp_path: Path) -> None:
+    command("tables", *NAMES, *options(checked, tmp_path))
+    served, load, gap = (pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False) for name in NAMES)
+    assert list(served["Method"]) == ["no image", "ART", "ART vllm", "LoRA", "random image"]
+    assert set(served["Score differs, %"]) == {5.0} and set(served["Text differs, %"]) == {10.0}
+    assert all(cell.lstrip("+\u2212").startswith("5.0 [") for cell in served["Difference, points"])
+    assert list(load["Variants"]) == ["\u2013", "1", "4", "1", "4"]
+    assert list(load["Prompt tokens / request"]) == [25.0, 41.0, 41.0, 25.0, 25.0]
+    assert list(load["Tokens / s"])[1:3] == ["200 [120, 240]", "150 [75, 200]"]
+    assert list(load["Ratio "]) == [1.0, 2.0, 4.0, 1.33, 3.5]
+    assert list(gap["Where"]) == ["server"] * 5 + ["training, seed 3", "training, seed 1"]
+    assert list(gap["Mean, nats"]) == [0.002] * 5 + [0.0833] * 2
+
+
+def test_the_figure_of_serving(checked: Path, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        command("figure", "serving", *options(checked, tmp_path / folder))
+    one, two = ((tmp_path / folder / "serving.pdf").read_bytes() for folder in ("one", "two"))
+    assert one == two
+    assert Image.open(tmp_path / "one/serving.png").width >= 800
+
+
+def test_without_serving_there_are_no_rows_but_headings(checked: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(checked, tmp_path / "plain"))
+    shutil.rmtree(root / "serving")
+    data = json.loads((root / "config.json").read_text())
+    del data["methods"]["art_vllm"]
+    write_json(root / "config.json", data | {"serving": None})
+    command("measure", *NAMES, *options(root, root / "analysis"))
+    command("tables", *NAMES, *options(root, root / "tables"))
+    command("figure", "serving", *options(root, root / "figures"))
+    for name in NAMES:
+        assert len(read_csv(root / f"analysis/{name}.csv")) == 0
+        assert (root / f"analysis/{name}.csv").read_text().splitlines() == (
+            (checked / f"analysis/{name}.csv").read_text().splitlines()[:1]
+        )
+        assert pd.read_csv(root / f"tables/{name}.csv").columns[0] == "Model"
