@@ -38,6 +38,10 @@ def app():
             write(out / name)
     elif command == "pretrain":
         write(out / "model.safetensors")
+    elif command == "serve-check":
+        folder = Path(options["--results"], "serving", options["--model"], options["--task"])
+        for name in ("served.jsonl", "load.jsonl", "gap.jsonl", "serving.json"):
+            write(folder / name)
     else:
         keys = [options["--" + key] for key in ("model", "task", "method")]
         folder = Path(options["--results"], "runs", *keys, "seed" + options["--seed"])

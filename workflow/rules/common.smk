@@ -59,7 +59,7 @@ ITEMS = [f"{folder}/items.jsonl" for folder in RUNS]
 EVALUATIONS = [f"{folder}/evaluation.json" for folder in RUNS]
 STORED = [f"{folder}/{name}" for folder in RUNS for name in ("artifact", "snapshots")]
 
-SERVED = [f"{RESULTS}/serving/{model}/{task}" for model in CONFIG.models for task in CONFIG.tasks if CONFIG.serving]
+SERVED = sorted({f"{RESULTS}/serving/{run.model}/{run.task}" for run in CONFIG.grid() if CONFIG.serving})
 SERVING = [f"{folder}/{name}" for folder in SERVED for name in SERVING_FILES]
 
 DATA = [
