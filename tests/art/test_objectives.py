@@ -220,9 +220,9 @@ def test_losses_with_importance_by_hand() -> None:
     ratios = tensor([[1.0, 1.5, 9.0], [0.5, 1.5, 1.0]])
     mask = torch.tensor([[True, True, False], [True, True, True]])
     weights = tensor([[0.5, 2.0, 7.0], [1.0, 3.0, 0.25]])
-    advantages, old = tensor([2.0, -1.0]), torch.zeros(2, 3, dtype=torch.float64)
-    dapo = dapo_loss(ratios.log(), mask, advantages, old, importance=weights)
-    grpo = grpo_loss(ratios.log(), mask, advantages, old, importance=weights)
+    data = {"logprobs": ratios.log(), "mask": mask, "advantages": tensor([2.0, -1.0])}
+    data["old_logprobs"] = torch.zeros(2, 3, dtype=torch.float64)
+    dapo, grpo = (with_importance(kind, data, weights) for kind in ("dapo", "grpo"))
     # The clips are those of test_dapo_by_hand and test_grpo_by_hand; each token's term counts by its weight.
     first, second = 2 * (0.5 * 1 + 2.0 * 1.28), -(1.0 * 0.8 + 3.0 * 1.5 + 0.25 * 1.0)
     assert_close(dapo.loss, tensor(-(first + second) / 5).reshape(()))
