@@ -70,6 +70,8 @@ def test_a_killed_server_ends_the_run_and_the_next_one_goes_on(serving_world: Se
     trainer.engine.load_adapter = kill_before_the_second_step
     with closing(trainer.engine), pytest.raises(TrainingError) as stopped:
         trainer.run()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(server.process.pid, 0)  # neither its engine core nor its workers are left
     said = str(stopped.value)
     assert "step 2" in said and "cannot be reached" in said and "exit status -9" in said and "state.safetensors" in said
     assert (serving_world.folder("lora") / "progress/state.safetensors").exists()
