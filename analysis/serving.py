@@ -62,7 +62,7 @@ def served(config: Config, results: Path) -> pd.DataFrame:
             rows.append(
                 (
                     *(model, task, run.method, config.methods[run.method].kind, run.seed),
-                    config.engine_of(run.method).kind,
+                    config.engine.kind,
                     len(pairs),
                     ours.mean(),
                     theirs.mean(),
@@ -112,7 +112,7 @@ def gap(config: Config, results: Path) -> pd.DataFrame:
     for run, steps in load_curves(config, results):
         measured = [step for step in steps if step.gap_mean is not None]
         if measured:
-            tokens = np.array([step.completion_tokens for step in measured])
+            tokens = np.array([step.gap_tokens for step in measured])
             mean, effective = (
                 float(np.average([getattr(step, name) for step in measured], weights=tokens))
                 for name in ("gap_mean", "effective_share")

@@ -99,13 +99,13 @@ class EngineSection(Section):
 
     kind: Literal["transformers", "vllm", "server"] = Field(
         "transformers",
-        description="transformers: the policy itself, exact; vllm: vLLM beside it; server: an OpenAI-compatible server",
+        description="transformers: the policy itself, exact; vllm: vLLM beside it; server: its OpenAI-compatible one",
     )
     url: str | None = Field(
         None,
-        pattern=r"^https?://\S+/v1$",
-        description="of a server that runs already, up to /v1, its key in the environment variable OPENAI_API_KEY; "
-        "null: one is started on loopback, with a random key",
+        pattern=r"^https?://[^\s@]+/v1$",
+        description="of a vLLM server that runs already, up to /v1, its key in the environment variable "
+        "OPENAI_API_KEY; null: one is started on loopback, with a random key",
     )
     importance_cap: float | None = Field(
         2.0,
@@ -121,9 +121,13 @@ class EngineSection(Section):
     retries: int = Field(3, ge=0, description="how often a request is sent again before the run stops")
 
     @model_validator(mode="after")
-    def _url_is_a_servers(self) -> EngineSection:
+    def _keys_fit_the_kind(self) -> EngineSection:
         if self.url is not None and self.kind != "server":
             raise ValueError(f"url {self.url!r} needs kind 'server', not {self.kind!r}")
+        # The default is no fault: a resolved configuration holds it, too.
+        default = type(self).model_fields["importance_cap"].default
+        if self.kind == "transformers" and self.importance_cap != default:
+            raise ValueError("importance_cap needs kind 'vllm' or 'server': the policy's own samples need no weight")
         return self
 
     def results_depend_on(self) -> dict[str, Any]:
@@ -154,7 +158,7 @@ class TrainedMethod(Section):
     learning_rate: float = Field(gt=0.0, description="Adam's step size (ours, chosen on validation)")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.95), description="Adam's decay rates (ours)")
     engine: EngineSection | None = Field(
-        None, description="what samples for this method; null: the experiment's engine"
+        None, description="what samples in this method's training; null: the experiment's engine"
     )
     models: list[Slug] | None = None
     tasks: list[Slug] | None = None
@@ -180,7 +184,7 @@ class LoraMethod(TrainedMethod):
 
     kind: Literal["lora"]
     learning_rate: float = Field(5e-3, gt=0.0)
-    rank: int = Field(8, ge=1)
+    rank: int = Field(8, ge=1, le=512, description="vLLM serves up to 512")
     alpha: int = Field(16, ge=1)
 
 
@@ -255,14 +259,21 @@ class ServingSection(Section):
     """A check of the artefacts in an unmodified server, against the evaluation."""
 
     problems: int = Field(200, ge=8, description="test problems that every artefact answers through the server")
-    variants: list[int] = Field(
+    variants: list[Annotated[int, Field(ge=1)]] = Field(
         [1, 4, 16],
         min_length=1,
         description="how many different images, or adapters, the measured requests take turns in",
     )
     requests: int = Field(64, ge=1, description="requests of one measurement")
-    concurrency: int = Field(8, ge=1, description="requests under way at a time")
+    concurrency: int = Field(16, ge=1, description="requests under way at a time")
     repeats: int = Field(5, ge=1, description="measurements of each kind, after one that does not count")
+
+    @model_validator(mode="after")
+    def _variants_can_meet(self) -> ServingSection:
+        most = min(self.concurrency, self.requests)
+        if len(set(self.variants)) < len(self.variants) or max(self.variants) > most:
+            raise ValueError(f"variants {self.variants}: each once, and none above requests and concurrency ({most})")
+        return self
 
 
 class AnalysisSection(Section):
@@ -336,7 +347,7 @@ class Config(Section):
         return [0] if isinstance(section, ControlMethod) else list(self.seeds)
 
     def engine_of(self, method: str) -> EngineSection:
-        """What samples for a method."""
+        """What samples in a method's training."""
         return getattr(self.methods[method], "engine", None) or self.engine
 
     def grid(self) -> list[RunKey]:
@@ -366,9 +377,9 @@ class Config(Section):
         return digest({"method": section} | engine | {k: v.model_dump(mode="json") for k, v in parts.items()})
 
     def evaluation_digest(self, model: str, task: str, method: str) -> str:
-        """Hash of every setting that can change the run's evaluation."""
-        engine = self.engine_of(method).kind
-        return digest([self.run_digest(model, task, method), self.evaluation.model_dump(mode="json"), engine])
+        """Hash of every setting that can change the run's evaluation, which one engine makes for all methods."""
+        settings = self.evaluation.model_dump(mode="json"), self.engine.kind
+        return digest([self.run_digest(model, task, method), *settings])
 
     def serving_digest(self, model: str, task: str) -> str:
         """Hash of every setting that can change a serving check."""
@@ -461,6 +472,8 @@ def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
         return list(Config.model_fields)
     if location[0] == "tasks" and "source" in location[2:-1]:
         return list(SourceSection.model_fields)
+    if location[0] == "methods" and "engine" in location[2:-1]:
+        return list(EngineSection.model_fields)
     if location[0] == "methods":
         known = len(location) > 2 and location[2] in METHOD_SECTIONS
         return list(METHOD_SECTIONS[location[2]].model_fields) if known else []

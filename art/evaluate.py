@@ -78,7 +78,7 @@ class Evaluator:
             Place(
                 workspace.config.models[workspace.key.model],
                 self.policy,
-                workspace.config.engine_of(workspace.key.method),
+                workspace.config.engine,
                 rank,
                 workspace.key.seed,
                 workspace.log("evaluate.server.log"),

@@ -125,6 +125,7 @@ class StepRecord(Record):
         None, description="mean absolute difference of the policy's and the engine's log-probabilities (nats a token)"
     )
     gap_max: float | None = Field(None, description="the largest")
+    gap_tokens: int | None = Field(None, description="tokens that these are over: those of the groups kept")
     effective_share: float | None = Field(
         None, description="effective sample size of the tokens' untruncated importance weights, as a share of them"
     )

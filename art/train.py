@@ -219,6 +219,7 @@ class Trainer:
                 entropy=tally.nats / tally.completion_tokens if tally.nats else None,
                 gap_mean=tally.gap.mean if tally.gap else None,
                 gap_max=tally.gap.maximum if tally.gap else None,
+                gap_tokens=tally.gap.tokens if tally.gap else None,
                 effective_share=tally.gap.effective if tally.gap else None,
                 groups=tally.groups,
                 groups_dropped=tally.dropped,

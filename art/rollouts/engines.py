@@ -165,6 +165,24 @@ class Reply:
     completions: list[tuple[list[int], list[float]]]
 
 
+def refuse_long(
+    problems: Sequence[Problem], prefix: Prefix, policy: Policy, settings: EngineSection, decoding: Decoding
+) -> None:
+    """vLLM would cut a completion short that does not fit, and say nothing.
+
+    Raises:
+        EngineError: a prompt and its new tokens need more than ``max_model_len``, or more positions than there are.
+    """
+    room = min(settings.max_model_len, policy.model.config.get_text_config().max_position_embeddings)
+    for problem in problems:
+        length = len(policy.encode(problem, prefix)[0])
+        if length + decoding.max_new_tokens > room:
+            raise EngineError(
+                f"problem {problem.id}: {length} tokens of prompt and {decoding.max_new_tokens} new ones; "
+                f"room for {room} (engine.max_model_len, and the checkpoint's positions)"
+            )
+
+
 def rollouts_of(replies: Sequence[Reply], problems: Sequence[Problem], policy: Policy, prefix: Prefix) -> Rollouts:
     """Replies as rollouts, right-padded.
 

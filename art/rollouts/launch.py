@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import secrets
@@ -19,6 +20,8 @@ from art.rollouts.engines import EngineError
 from art.rollouts.vllm_options import ENVIRONMENT, command_line
 
 _PR_SET_PDEATHSIG = 1
+# A proxy from the environment has nothing to do with what stays on this machine.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class LaunchedServer:
@@ -64,6 +67,7 @@ class LaunchedServer:
                 stderr=subprocess.STDOUT,
                 env=ENVIRONMENT | dict(os.environ) | own,
                 preexec_fn=_end_with_parent,
+                start_new_session=True,  # a group of its own, with its engine core and workers
             )
         try:
             self._wait(timeout)
@@ -77,7 +81,7 @@ class LaunchedServer:
             if self.process.poll() is not None:
                 raise EngineError(f"vLLM's server stopped while it started; {self.last_words()}")
             try:
-                with urllib.request.urlopen(f"{self.url.removesuffix('/v1')}/health", timeout=5):
+                with _DIRECT.open(f"{self.url.removesuffix('/v1')}/health", timeout=5):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.25)
@@ -94,11 +98,11 @@ class LaunchedServer:
         """End it, and wait until it has ended."""
         if self.process.poll() is None:
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # its engine core outlives a server that was killed
+        self.process.wait()
 
 
 def _free_port() -> int:
@@ -108,4 +112,5 @@ def _free_port() -> int:
 
 
 def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

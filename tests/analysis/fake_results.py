@@ -121,8 +121,8 @@ def _gap_of(step: int) -> dict[str, float]:
     return {
         "gap_mean": 0.01 * step,
         "gap_max": 0.5 + 0.1 * step,
+        "gap_tokens": 100 * step,
         "effective_share": 1 - 0.01 * step,
-        "completion_tokens": 100 * step,
     }
 
 

@@ -63,7 +63,7 @@ def test_answers_beside_the_evaluations(checked: Path) -> None:
     assert list(frame.columns) == serving.SERVED
     assert list(frame["method"]) == list(METHODS)
     assert list(frame["seed"]) == [0, 3, 3, 3, 0], "the first seed or draw"
-    assert list(frame["engine"]) == ["transformers", "transformers", "vllm", "transformers", "transformers"]
+    assert set(frame["engine"]) == {"transformers"}, "one engine evaluates all"
     for row in frame.itertuples():
         path = checked / f"runs/tiny-1m/arithmetic/{row.method}/seed{row.seed}/items.jsonl"
         scores = [item.score for item in read_records(path, Item) if item.decoding == "greedy"][:20]

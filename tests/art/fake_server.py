@@ -152,6 +152,10 @@ class _Handler(BaseHTTPRequestHandler):
             with fake.lock:
                 fake.load(body)
             self._send(200, f"Success: LoRA adapter '{body['lora_name']}' added successfully.")
+        elif self.path == "/v1/unload_lora_adapter":
+            with fake.lock:
+                del fake.names[body["lora_name"]]
+            self._send(200, f"Success: LoRA adapter '{body['lora_name']}' removed successfully.")
         elif self.path == CHAT:
             with fake.lock:
                 fake.requests.append(body)

@@ -66,10 +66,18 @@ BAD = [
     ("engine", {"kind": "vllm", "url": "http://here/v1"}, ["engine", "needs kind 'server', not 'vllm'"]),
     ("engine", {"kind": "server", "url": "http://here"}, ["engine.url", "'http://here'", "/v1"]),
     ("engine.importance_cap", 0, ["engine.importance_cap", "0", "greater than 0"]),
+    ("engine", {"importance_cap": 1.5}, ["engine", "importance_cap needs kind 'vllm' or 'server'"]),
+    ("engine", {"importance_cap": None}, ["engine", "importance_cap needs kind 'vllm' or 'server'"]),
+    ("engine", {"kind": "server", "url": "http://me:secret@here/v1"}, ["engine.url"]),
+    ("methods.lora.engine", {"kin": "vllm"}, ["methods.lora.", "engine.kin", "allowed keys: kind, url"]),
+    ("methods.lora.rank", 513, ["methods.lora", "rank", "513", "512"]),
     ("methods.lora.engine", {"kind": "vllm", "url": "http://here/v1"}, ["methods.lora", "engine", "kind 'server'"]),
     ("methods.no_image.engine", {"kind": "vllm"}, ["methods.no_image", "engine", "allowed keys"]),
     ("serving.problem", 9, ["serving.problem", "allowed keys: problems, variants"]),
     ("serving.variants", [], ["serving.variants"]),
+    ("serving.variants", [0, 1], ["serving.variants", "0", "greater than or equal to 1"]),
+    ("serving.variants", [1, 4, 4], ["serving", "[1, 4, 4]", "each once"]),
+    ("serving", {"variants": [1, 8], "requests": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
     ("seeds", [], ["seeds"]),
     ("name", "a/b", ["name", "a/b"]),
 ]
@@ -170,8 +178,6 @@ def test_digests_follow_what_an_engine_changes(plain: World) -> None:
     for method in ("art", "lora", "no_image", "random_string"):
         for way in ({"url": "http://there/v1"}, {"timeout": 9.0}, {"retries": 0}, {"memory": 0.1}, {"url": None}):
             assert digests(method, **server | way) == digests(method, **server), way
-        # The transformers engine has no use for the bound.
-        assert digests(method, importance_cap=1.5) == digests(method)
     for method in ("art", "lora", "soft_prompt"):
         runs = [
             digests(method, **engine)[0] for engine in ({}, server, {"kind": "vllm"}, server | {"importance_cap": None})
@@ -183,12 +189,18 @@ def test_digests_follow_what_an_engine_changes(plain: World) -> None:
         assert others[0][1] != others[1][1] == others[2][1], "its evaluation is sampled"
 
 
-def test_a_methods_own_engine_counts_as_the_experiments(plain: World) -> None:
+def test_a_methods_own_engine_trains_it_and_the_experiments_evaluates(plain: World) -> None:
     own = plain.config(methods={"art": {"kind": "art", "engine": {"kind": "vllm"}}})
     shared, neither = plain.config(engine={"kind": "vllm"}), plain.config()
-    digests = [config.run_digest("tiny", "arithmetic", "art") for config in (own, shared, neither)]
-    assert digests[0] == digests[1] != digests[2]
+    key = ("tiny", "arithmetic", "art")
+    runs = [config.run_digest(*key) for config in (own, shared, neither)]
+    assert runs[0] == runs[1] != runs[2]
+    evaluations = [config.evaluation_digest(*key) for config in (own, shared, neither)]
+    assert len(set(evaluations)) == 3
     assert own.run_digest("tiny", "arithmetic", "lora") == neither.run_digest("tiny", "arithmetic", "lora")
+    assert own.evaluation_digest("tiny", "arithmetic", "lora") == neither.evaluation_digest(
+        "tiny", "arithmetic", "lora"
+    )
 
 
 def test_nothing_is_served_unless_asked_for(plain: World) -> None:

@@ -27,7 +27,7 @@ def inputs_of(jobs: list[tuple[str, list[str], list[str]]], output: str) -> set[
 
 def test_the_experiment_with_vllm_is_planned_completely(jobs: list[tuple[str, list[str], list[str]]]) -> None:
     config = load_config(ROOT / "config/vllm.yaml")
-    assert {method.engine.kind for name, method in config.methods.items() if name.endswith("vllm")} == {"vllm"}
+    assert config.engine_of("art_vllm").kind == "vllm" and config.engine.kind == "transformers"
     for rule in ("train", "evaluate"):
         assert sum(name == rule for name, _, _ in jobs) == len(config.grid())
     (check,) = [job for job in jobs if job[0] == "serve_check"]
@@ -45,14 +45,30 @@ def test_the_experiment_with_vllm_is_planned_completely(jobs: list[tuple[str, li
 
 
 def test_a_run_names_the_code_of_its_engine(jobs: list[tuple[str, list[str], list[str]]]) -> None:
-    for method, engine in (("art", False), ("art_vllm", True), ("lora", False), ("lora_vllm", True)):
-        for name in ("run.json", "items.jsonl"):
-            inputs = inputs_of(jobs, f"results/vllm/runs/tiny-1m/arithmetic/{method}/seed0/{name}")
-            assert (VLLM in inputs) == engine, (method, name)
-            assert "art/rollouts/engines.py" in inputs and "art/rollouts/server_engine.py" not in inputs
+    for method, name, engine in (
+        ("art", "run.json", False),
+        ("art_vllm", "run.json", True),
+        ("art_vllm", "items.jsonl", False),  # one engine evaluates all
+        ("lora", "run.json", False),
+        ("no_image", "run.json", False),
+    ):
+        inputs = inputs_of(jobs, f"results/vllm/runs/tiny-1m/arithmetic/{method}/seed0/{name}")
+        assert (VLLM in inputs) == engine, (method, name)
+        assert "art/rollouts/server_engine.py" not in inputs
     check = inputs_of(jobs, "results/vllm/serving/tiny-1m/arithmetic/serving.json")
-    assert {"art/serve_check.py", "art/rollouts/server_engine.py", "art/rollouts/launch.py", VLLM} <= check
+    assert {"art/serve_check.py", "art/rollouts/server_engine.py", "art/rollouts/launch.py"} <= check
     assert {"art/methods/lora.py", "art/methods/image.py", "art/scoring/numeric.py"} <= check
+
+
+def test_the_experiments_engine_evaluates(project: Project) -> None:
+    config = project.config("smoke")
+    name = project.write_config("smoke", config | {"engine": {"kind": "vllm"}})
+    jobs = project.jobs("--configfile", name)
+    runs = {rule: [set(inputs) for found, inputs, _ in jobs if found == rule] for rule in ("train", "evaluate")}
+    assert runs["evaluate"] and all(VLLM in inputs for inputs in runs["evaluate"])
+    trained = [VLLM in inputs for inputs in runs["train"] if "art/train.py" in inputs]
+    drawn = [VLLM in inputs for inputs in runs["train"] if "art/train.py" not in inputs]
+    assert trained and all(trained) and drawn and not any(drawn)
 
 
 def test_nothing_is_served_by_default(project: Project) -> None:

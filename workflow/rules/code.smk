@@ -56,20 +56,25 @@ def code(*files):
 
 
 def picked(wildcards):
-    """What a run's model, method, engine and task pick."""
+    """What a run's model, method and task pick."""
     family, _ = FAMILIES[CONFIG.models[wildcards.model].family]
     method, _ = METHODS.get(CONFIG.methods[wildcards.method].kind, ("art.methods.controls", None))
-    engine, _ = ENGINES[CONFIG.engine_of(wildcards.method).kind]
-    scorer = f"art/scoring/{CONFIG.tasks[wildcards.task].scorer}.py"
-    return [module_file(family), module_file(method), module_file(engine), scorer]
+    return [module_file(family), module_file(method), f"art/scoring/{CONFIG.tasks[wildcards.task].scorer}.py"]
+
+
+def engine_file(engine):
+    """The module of a section ``engine``."""
+    return module_file(ENGINES[engine.kind][0])
 
 
 def train_code(wildcards):
     """A control is drawn without the training loop."""
     trained = CONFIG.methods[wildcards.method].kind in METHODS
-    return code("art/train.py", *picked(wildcards)) if trained else code("art/methods/controls.py")
+    if not trained:
+        return code("art/methods/controls.py")
+    return code("art/train.py", engine_file(CONFIG.engine_of(wildcards.method)), *picked(wildcards))
 
 
 def evaluate_code(wildcards):
     """An artefact is scored by the same code as every other, and by what its run picks."""
-    return code("art/evaluate.py", *picked(wildcards))
+    return code("art/evaluate.py", engine_file(CONFIG.engine), *picked(wildcards))

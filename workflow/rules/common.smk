@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from art.config import ConfigError, parse_config
+from art.config import TRAINED_KINDS, ConfigError, parse_config
 from art.estimate import report as effort
 from art.models.preprocessor import CheckpointError, read_preprocessor
 
@@ -59,7 +59,7 @@ ITEMS = [f"{folder}/items.jsonl" for folder in RUNS]
 EVALUATIONS = [f"{folder}/evaluation.json" for folder in RUNS]
 STORED = [f"{folder}/{name}" for folder in RUNS for name in ("artifact", "snapshots")]
 
-SERVED = sorted({f"{RESULTS}/serving/{run.model}/{run.task}" for run in CONFIG.grid() if CONFIG.serving})
+SERVED = dict.fromkeys(f"{RESULTS}/serving/{run.model}/{run.task}" for run in CONFIG.grid() if CONFIG.serving)
 SERVING = [f"{folder}/{name}" for folder in SERVED for name in SERVING_FILES]
 
 DATA = [
@@ -125,6 +125,17 @@ def results_folder(wildcards):
 def run_digest(wildcards):
     """Hash of the settings that this run depends on: another value means another run."""
     return CONFIG.run_digest(wildcards.model, wildcards.task, wildcards.method)
+
+
+def train_threads(wildcards):
+    """vLLM takes all cores that there are; everything else has one thread."""
+    own = CONFIG.engine_of(wildcards.method).kind == "transformers"
+    return 1 if own or CONFIG.methods[wildcards.method].kind not in TRAINED_KINDS else workflow.cores
+
+
+def evaluate_threads(wildcards):
+    """The same for the experiment's engine."""
+    return 1 if CONFIG.engine.kind == "transformers" else workflow.cores
 
 
 def evaluation_digest(wildcards):

@@ -15,6 +15,7 @@ rule evaluate:
         f"{RUN_LOG}.evaluate.log",
     conda:
         "../../environment.yml"
+    threads: evaluate_threads
     params:
         config=CONFIG_FILE,
         results=results_folder,

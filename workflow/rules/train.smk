@@ -19,6 +19,7 @@ rule train:
     priority: 10
     conda:
         "../../environment.yml"
+    threads: train_threads
     params:
         config=CONFIG_FILE,
         results=results_folder,

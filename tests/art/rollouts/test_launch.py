@@ -118,6 +118,26 @@ def test_what_the_person_has_set_stays(tmp_path: Path, monkeypatch: pytest.Monke
     assert found["HF_HUB_OFFLINE"] == "0" and found["VLLM_API_KEY"] == server.key != "somebody's"
 
 
+def test_a_proxy_has_nothing_to_do_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, READY, monkeypatch)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    LaunchedServer({}, "name", tmp_path / "log", 60).close()
+
+
+def test_what_a_killed_server_leaves_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM's engine core is a process of its own."""
+    core = 'import subprocess\ncore = subprocess.Popen(["sleep", "600"])\nprint("core", core.pid, flush=True)\n'
+    told = stand_in(tmp_path, core + READY, monkeypatch)
+    server = LaunchedServer({}, "name", tmp_path / "log", 60)
+    child = int((tmp_path / "log").read_text().split()[1])
+    os.kill(json.loads(told.read_text())["pid"], signal.SIGKILL)
+    server.process.wait()
+    assert Path(f"/proc/{child}").exists()
+    server.close()
+    assert ended(child)
+
+
 def test_keys_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path, READY, monkeypatch)
     with (

@@ -195,13 +195,26 @@ def test_an_adapter_is_loaded_and_asked_for(
     asked = engine(tiny_policy, fake.url)
     asked.load_adapter(adapter)
     made = asked.sample(some, Prefix(), 1, Decoding(1.0, 6))
-    assert fake.loaded == [{"lora_name": "trained", "lora_path": str(adapter), "load_inplace": True}]
-    assert {body["model"] for body in fake.requests} == {"trained"}
+    ((name, path),) = [load.values() for load in fake.loaded]
+    assert path == str(adapter) and {body["model"] for body in fake.requests} == {name}
     adapted = copy.deepcopy(tiny_policy)
     overlay_adapter(adapted, adapter)
     ours = own_logprobs(adapted, some, Prefix(), made, 1.0)
     torch.testing.assert_close(made.logprobs, ours, rtol=0, atol=1e-4)
     assert (made.logprobs - own_logprobs(tiny_policy, some, Prefix(), made, 1.0)).abs().max() > 1e-3
+
+
+def test_each_adapter_has_a_new_name_and_the_last_one_goes(
+    tiny_policy: Policy, fake: FakeServer, some: list[Problem], adapter: Path
+) -> None:
+    """A prompt that is cached under a name must not serve the next adapter."""
+    asked = engine(tiny_policy, fake.url)
+    for _ in range(3):
+        asked.load_adapter(adapter)
+        asked.sample(some[:1], Prefix(), 1, Decoding(1.0, 1))
+    names = [load["lora_name"] for load in fake.loaded]
+    assert len(set(names)) == 3 and [body["model"] for body in fake.requests] == names
+    assert list(fake.names) == [MODEL, names[-1]]
 
 
 def test_a_server_without_adapters_is_told_what_it_needs(
@@ -220,6 +233,25 @@ def ask(policy: Policy, fake: FakeServer, **settings: Any) -> Rollouts:
     return engine(policy, fake.url, **settings).sample(
         problems("arithmetic", "test", 1, 0), Prefix(), 1, Decoding(1.0, 2)
     )
+
+
+def test_a_completion_that_does_not_fit_is_refused(tiny_policy: Policy, fake: FakeServer, some: list[Problem]) -> None:
+    """vLLM would cut it short without a word."""
+    made = engine(tiny_policy, fake.url, max_model_len=64)
+    length = len(tiny_policy.encode(some[0], Prefix())[0])
+    made.sample(some[:1], Prefix(), 1, Decoding(1.0, 64 - length))
+    with pytest.raises(EngineError, match=rf"problem {some[0].id}: {length} tokens of prompt and .*; room for 64"):
+        made.sample(some[:1], Prefix(), 1, Decoding(1.0, 65 - length))
+    assert len(fake.requests) == 1
+
+
+def test_a_proxy_sees_nothing_of_this_machine(
+    tiny_policy: Policy, fake: FakeServer, some: list[Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    made = engine(tiny_policy, fake.url, retries=0)
+    assert made.sample(some, Prefix(), 1, Decoding(1.0, 1)).mask.any()
 
 
 def test_nothing_listens(tiny_policy: Policy) -> None:
@@ -366,6 +398,7 @@ def test_training_through_a_server(
     assert start.gap_mean is None and [step.step for step in steps] == [1, 2, 3]
     rounding = 1e-2 if method == "soft_prompt" else 1e-4  # embeddings go in bfloat16
     for step in steps:
+        assert 0 < step.gap_tokens <= step.completion_tokens
         assert 0 <= step.gap_mean <= step.gap_max < rounding and step.effective_share == pytest.approx(1, abs=1e-3)
         assert step.gradient_norm > 0 and step.ratio_clipped < 1
         assert {"rollout", "correction"} <= set(step.seconds)

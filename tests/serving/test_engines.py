@@ -1,0 +1,95 @@
+"""Both vLLM engines against the policy: the same prompts, and log-probabilities equal up to bfloat16."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from serving_world import CHECKPOINT, TASKS
+
+from art.config import EngineSection, LoraMethod, ModelSection
+from art.images import random_image
+from art.methods.base import Start
+from art.methods.lora import Lora, overlay_adapter
+from art.models.policy import Policy, Prefix
+from art.pixels import levels_to_tensor
+from art.rollouts.engines import Engine, Gap, Place, measure_gap, open_engine
+from art.rollouts.sampler import Decoding, sample
+from art.synthetic.tasks import problems
+
+MODEL = ModelSection(path=str(CHECKPOINT), device="cpu")
+SOME = [problem for task in TASKS for problem in problems(task, "test", 8, 0)]  # with and without tools
+RANK = 4
+
+
+@pytest.fixture(scope="module", params=["vllm", "server"])
+def engine(
+    request: pytest.FixtureRequest, policy: Policy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
+    log = tmp_path_factory.mktemp("engine") / "server.log"
+    with closing(open_engine(Place(MODEL, policy, EngineSection(kind=request.param), RANK, 0, log))) as opened:
+        yield opened
+
+
+def prefixes(policy: Policy) -> dict[str, Prefix]:
+    rng = np.random.default_rng(0)
+    words = policy.token_embeddings[torch.from_numpy(rng.integers(0, 500, 16))].float()
+    return {
+        "nothing": Prefix(),
+        "noise": Prefix(image=levels_to_tensor(random_image(128, rng))),
+        "text": Prefix(text=" apple green seven"),
+        "embeddings": Prefix(embeddings=1.5 * words),
+    }
+
+
+def gap(engine: Engine, scored_by: Policy, prefix: Prefix) -> Gap:
+    """Sample through the engine, score by a policy; at least 1,000 tokens."""
+    rollouts = engine.sample(SOME, prefix, 8, Decoding(1.0, 36))
+    rows = torch.arange(len(SOME)).repeat_interleave(8)
+    with torch.no_grad():
+        state = scored_by.prefill(SOME, prefix).rows(rows)
+        ours = scored_by.logprobs(state, rollouts.tokens, rollouts.mask, 1.0)
+    assert rollouts.prompt_tokens == sum(len(scored_by.encode(problem, prefix)[0]) for problem in SOME)
+    assert torch.isin(rollouts.tokens[rollouts.mask], torch.tensor(scored_by.forbidden_tokens)).sum() == 0
+    found = measure_gap(ours[rollouts.mask], rollouts.logprobs[rollouts.mask])
+    print(engine.name, found)
+    assert found.tokens > 1000
+    return found
+
+
+@pytest.mark.parametrize("name", ["nothing", "noise", "text", "embeddings"])
+def test_log_probabilities_are_the_policys_up_to_bfloat16(engine: Engine, policy: Policy, name: str) -> None:
+    """A wrong position, a picture in the wrong place or twice, another temperature: each moves this by tenths."""
+    found = gap(engine, policy, prefixes(policy)[name])
+    assert found.mean < 0.02 and found.effective > 0.98
+
+
+def test_greedy_answers_agree(engine: Engine, policy: Policy) -> None:
+    """Most of them: after a near tie the texts part."""
+    prefix = prefixes(policy)["noise"]
+    theirs = engine.sample(SOME, prefix, 1, Decoding(0.0, 36)).texts(policy)
+    ours = sample(policy, SOME, prefix, 1, Decoding(0.0, 36)).texts(policy)
+    assert np.mean([one == other for one, other in zip(theirs, ours, strict=True)]) > 0.7
+
+
+def test_an_adapter_is_loaded_in_place_of_the_last(engine: Engine, tmp_path: Path) -> None:
+    policies = []
+    for number in range(2):
+        adapted = Policy(CHECKPOINT)
+        torch.manual_seed(number)
+        method = Lora(adapted, Start(number, np.zeros((128, 128, 3), np.uint8), LoraMethod(kind="lora", rank=RANK)))
+        with torch.no_grad():
+            for value in method.parameters().values():
+                value.add_(0.1 * torch.randn_like(value))
+        method.write_adapter(tmp_path / f"adapter{number}")
+        again = Policy(CHECKPOINT)
+        overlay_adapter(again, tmp_path / f"adapter{number}")
+        policies.append(again)
+    for number in range(2):
+        engine.load_adapter(tmp_path / f"adapter{number}")
+        own, other = (gap(engine, policies[which], Prefix()).mean for which in (number, 1 - number))
+        assert own < 0.03 and other > 5 * own

@@ -1,0 +1,111 @@
+"""Training, evaluation and the serving check, with rollouts from the real engine; and a real server that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from serving_world import ServingWorld
+
+from analysis import serving as measures
+from art.config import parse_config
+from art.evaluate import evaluate
+from art.images import decode_png
+from art.methods.controls import make_control
+from art.models.device import wait_for_gpu
+from art.records import Item, RunRecord, StepRecord, read_json, read_records
+from art.runs import Clock, Workspace
+from art.serve_check import serve_check
+from art.train import Trainer, TrainingError, train
+
+VLLM = {"engine": {"kind": "vllm"}}
+SERVER = {"engine": {"kind": "server"}}
+
+
+def steps(world: ServingWorld, method: str) -> list[StepRecord]:
+    return read_records(world.folder(method) / "train.jsonl", StepRecord)
+
+
+def test_two_passes_train_and_evaluate(serving_world: ServingWorld) -> None:
+    """vLLM samples, the frozen copy takes the gradient; the artefact is the usual one."""
+    config, key = serving_world.config(**VLLM), serving_world.key("art")
+    train(config, key, serving_world.results)
+    evaluate(config, key, serving_world.results)
+    log = steps(serving_world, "art")
+    assert [step.step for step in log] == [0, 1, 2]
+    for step in log[1:]:
+        assert 0 < step.gap_mean < 0.02 and step.gap_mean <= step.gap_max
+        assert 0.95 < step.effective_share <= 1
+        assert {"rollout", "correction", "forward", "backward"} <= step.seconds.keys()
+        assert "weight_sync" not in step.seconds
+    start, made = (
+        decode_png(path, 128)
+        for path in (serving_world.results / "seeds/arithmetic.png", serving_world.folder("art") / "artifact/image.png")
+    )
+    assert (start != made).any()
+    for name in ("run", "evaluation"):
+        record = RunRecord.model_validate(read_json(serving_world.folder("art") / f"{name}.json"))
+        assert record.engine.startswith("vllm 0.")
+    assert len(read_records(serving_world.folder("art") / "items.jsonl", Item)) == 48
+
+
+def test_a_killed_server_ends_the_run_and_the_next_one_goes_on(serving_world: ServingWorld) -> None:
+    """kill -9 of the server in the middle of step 2; the adapter of LoRA has to reach the new server."""
+    config, key = serving_world.config(**SERVER), serving_world.key("lora")
+    trainer = Trainer(Workspace(config, key, serving_world.results), Clock(wait_for_gpu))
+    server = trainer.engine._child
+    load = trainer.engine.load_adapter
+
+    def kill_before_the_second_step(folder) -> None:
+        load(folder)
+        if len(trainer.log) == 2:  # the state before the first step, and step 1
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+
+    trainer.engine.load_adapter = kill_before_the_second_step
+    with closing(trainer.engine), pytest.raises(TrainingError) as stopped:
+        trainer.run()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(server.process.pid, 0)  # neither its engine core nor its workers are left
+    said = str(stopped.value)
+    assert "step 2" in said and "cannot be reached" in said and "exit status -9" in said and "state.safetensors" in said
+    assert (serving_world.folder("lora") / "progress/state.safetensors").exists()
+    assert not (serving_world.folder("lora") / "run.json").exists()
+    train(config, key, serving_world.results)
+    log = steps(serving_world, "lora")
+    assert [step.step for step in log] == [0, 1, 2]
+    assert all(step.seconds["weight_sync"] > 0 and step.gap_mean < 0.05 for step in log[1:])
+
+
+def test_every_artefact_is_served(serving_world: ServingWorld) -> None:
+    """The check over all methods, and the tables' numbers from it."""
+    data = serving_world.mapping()
+    data["serving"] = {"problems": 24, "variants": [1, 2], "requests": 6, "concurrency": 4, "repeats": 2}
+    data["tasks"] = {"arithmetic": data["tasks"]["arithmetic"]}
+    config = parse_config(data, "test")
+    results = serving_world.results
+    for method in ("no_image", "art", "lora", "soft_prompt"):
+        key = serving_world.key(method)
+        made = make_control if method == "no_image" else train
+        made(config, key, results)
+        evaluate(config, key, results)
+    serve_check(config, "tiny", "arithmetic", results)
+    served = measures.served(config, results).set_index("method")
+    assert list(served.index) == ["no_image", "art", "lora", "soft_prompt"] and set(served["n"]) == {24}
+    assert (served["text_differs"] < 0.5).all()
+    load = measures.serving_load(config, results)
+    conditions = list(zip(load["kind"], load["variants"], strict=True))
+    assert conditions == [("no_image", 0), ("image", 1), ("image", 2), ("adapter", 1), ("adapter", 2)]
+    assert set(load["repeats"]) == {2} and set(load["completion_tokens"]) == {6 * 36}
+    picture = load.set_index("kind")["prompt_tokens"]
+    assert np.unique(picture["image"] - picture["no_image"]) == [6 * (16 + 2)], (
+        "16 visual tokens and two marks a request"
+    )
+    gap = measures.gap(config, results)
+    assert (gap["tokens"] > 1000).all() and (gap["mean"] < 0.03).all()
+    assert isinstance(gap, pd.DataFrame) and torch.get_num_threads() == 1
