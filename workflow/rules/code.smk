@@ -78,3 +78,10 @@ def train_code(wildcards):
 def evaluate_code(wildcards):
     """An artefact is scored by the same code as every other, and by what its run picks."""
     return code("art/evaluate.py", engine_file(CONFIG.engine), *picked(wildcards))
+
+
+def serving_code(wildcards):
+    """What a check runs, and what its runs pick."""
+    runs = CONFIG.served_runs(wildcards.model, wildcards.task)
+    files = {file for run in runs for file in picked(run)}
+    return code("art/serve_check.py", *sorted(files))

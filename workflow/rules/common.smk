@@ -143,6 +143,20 @@ def evaluation_digest(wildcards):
     return CONFIG.evaluation_digest(wildcards.model, wildcards.task, wildcards.method)
 
 
+def served(file):
+    """A file, or folder, of every run whose artefact is served."""
+
+    def paths(wildcards):
+        return [f"{RESULTS}/{run.folder}/{file}" for run in CONFIG.served_runs(wildcards.model, wildcards.task)]
+
+    return paths
+
+
+def serving_digest(wildcards):
+    """Hash of the settings that a check depends on."""
+    return CONFIG.serving_digest(wildcards.model, wildcards.task)
+
+
 def model_files(wildcards):
     """The checkpoint of a run's model; a commit on the hub cannot change, so it has no files to watch."""
     model = CONFIG.models[wildcards.model]
