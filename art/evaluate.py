@@ -84,11 +84,12 @@ class Evaluator:
                 workspace.log("evaluate.server.log"),
             )
         )
-        if rank is not None:
-            self.engine.load_adapter(workspace.artifact / ADAPTER)
+        self.adapter = workspace.artifact / ADAPTER if rank is not None else None
 
     def run(self) -> None:
         """Write ``items.jsonl`` and ``evaluation.json``."""
+        if self.adapter:
+            self.engine.load_adapter(self.adapter)
         self.clock.start_up()
         items = list(self.items())
         write_records(self.workspace.folder / "items.jsonl", items)

@@ -191,9 +191,9 @@ def rollouts_of(replies: Sequence[Reply], problems: Sequence[Problem], policy: P
     """
     for reply, problem in zip(replies, problems, strict=True):
         expected, slot, _ = policy.encode(problem, prefix)
-        if not _same(reply.prompt, expected, slot):
-            pairs = enumerate(itertools.zip_longest(reply.prompt, expected))
-            place, (theirs, ours) = next((at, pair) for at, pair in pairs if pair[0] != pair[1])
+        differing = _first_difference(reply.prompt, expected, slot)
+        if differing is not None:
+            place, theirs, ours = differing
             raise EngineError(
                 f"problem {problem.id}: the engine's prompt has {len(reply.prompt)} tokens, ours {len(expected)}; the "
                 f"first to differ is number {place}, {theirs} and {ours}: another template, tokenizer or image size"
@@ -209,7 +209,11 @@ def rollouts_of(replies: Sequence[Reply], problems: Sequence[Problem], policy: P
     return Rollouts(tokens, mask, logprobs, prompt_tokens=sum(len(reply.prompt) for reply in replies))
 
 
-def _same(found: list[int], expected: list[int], slot: list[bool]) -> bool:
-    """Whether ids agree; where vectors stand in their place an engine may use a placeholder of its own."""
-    pairs = zip(found, expected, slot, strict=False)
-    return len(found) == len(expected) and all(a == b or free for a, b, free in pairs)
+def _first_difference(
+    found: list[int], expected: list[int], slot: list[bool]
+) -> tuple[int, int | None, int | None] | None:
+    """Place and ids where two prompts part, None for the end of one; in the slot an engine may use a placeholder."""
+    for place, (theirs, ours, free) in enumerate(itertools.zip_longest(found, expected, slot)):
+        if theirs != ours and not (free and theirs is not None):
+            return place, theirs, ours
+    return None
