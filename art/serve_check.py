@@ -170,7 +170,7 @@ class ServeCheck:
         conditions = self._conditions()
         for repeat in bar.track(range(-1, self.settings.repeats)):
             for kind, variants, requests in conditions:
-                record = self._measure(client, kind, variants, repeat, requests)
+                record = self._measure(client, kind, variants, max(repeat, 0), requests)
                 if repeat >= 0:
                     yield record
 
