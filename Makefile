@@ -33,11 +33,8 @@ dag:
 	@snakemake --cores $(CORES); status=$$?; rm -f results/.unfinished; exit $$status
 	@snakemake --report results/report.html
 
-# A stand-in for a server runs the model in threads of the tests' process; trainings in the same process are no longer
-# the same to the byte afterwards, so it has a process of its own.
 test: $(VENV)/.installed-test
-	python -m pytest -n 2 --ignore=tests/art/rollouts/test_server_engine.py
-	python -m pytest tests/art/rollouts/test_server_engine.py
+	python -m pytest -n 2
 
 lint: $(VENV)/.installed-test
 	ruff check .

@@ -26,13 +26,12 @@ from art.evaluate import load_adapter_rank, load_prefix
 from art.images import Levels, decode_png, png_bytes
 from art.models.device import deterministic
 from art.models.families import load_policy
-from art.models.hub import checkpoint_folder
 from art.models.policy import Policy
 from art.records import GapRecord, LoadRecord, Problem, ServedItem, ServingRecord, write_json, write_records
 from art.rollouts.engines import EngineError, Place, measure_gap
 from art.rollouts.launch import LaunchedServer
 from art.rollouts.sampler import Decoding
-from art.rollouts.server_engine import Server, asked, client_of, content_of, picture_part
+from art.rollouts.server_engine import Server, asked, client_of, content_of, picture_part, version_of
 from art.rollouts.vllm_options import engine_arguments
 from art.run_record import load_record
 from art.runs import Workspace, processor, versions
@@ -90,7 +89,7 @@ class ServeCheck:
                     model=self.model,
                     task=self.task,
                     digest=self.config.serving_digest(self.model, self.task),
-                    server=f"vllm {_version(client)}",
+                    server=f"vllm {version_of(client)}",
                     versions=versions(),
                     device=processor() if self.policy.device.type == "cpu" else torch.cuda.get_device_name(),
                     start_seconds=ready,
@@ -111,18 +110,14 @@ class ServeCheck:
         if adapters:
             first = next(iter(adapters.values()))
             adapters |= {_copy_name(number): first for number in range(max(self.settings.variants))}
-        arguments = engine_arguments(
-            checkpoint_folder(self.config.models[self.model]),
-            self.config.engine,
-            cpu=self.policy.device.type == "cpu",
-            longest=self.policy.model.config.get_text_config().max_position_embeddings,
-            seed=0,
-            adapter_rank=max((rank for rank in self.ranks.values() if rank), default=None),
-            adapters=max(self.settings.variants),
-        )
+        rank = max((rank for rank in self.ranks.values() if rank), default=None)
+        arguments = engine_arguments(self._place(self.policy, rank), adapters=max(self.settings.variants))
         if adapters:
             arguments["max_cpu_loras"] = len(adapters)
         return LaunchedServer(arguments, self._base, self.log, self.config.engine.timeout, adapters)
+
+    def _place(self, policy: Policy, adapter_rank: int | None) -> Place:
+        return Place(self.config.models[self.model], policy, self.config.engine, adapter_rank, 0, self.log)
 
     @property
     def _base(self) -> str:
@@ -246,8 +241,7 @@ class ServeCheck:
 
             policy = load_policy(self.config.models[self.model])
             overlay_adapter(policy, self.runs[method].artifact / ADAPTER)
-        place = Place(self.config.models[self.model], policy, self.config.engine, self.ranks[method], 0, self.log)
-        engine = Server(place, server)
+        engine = Server(self._place(policy, self.ranks[method]), server)
         engine.ask_for(self._name(method))
         decoding = Decoding(1.0, self.config.evaluation.max_new_tokens)
         rollouts = engine.sample(some, prefix, GAP_COMPLETIONS, decoding)
@@ -269,10 +263,6 @@ def _nudged(levels: Levels, number: int) -> Levels:
     if number:
         changed.reshape(-1)[number] ^= 1
     return changed
-
-
-def _version(client: openai.OpenAI) -> str:
-    return client.get("../version", cast_to=object)["version"]
 
 
 def _cached(client: openai.OpenAI) -> dict[str, float]:

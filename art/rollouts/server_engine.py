@@ -7,6 +7,7 @@ compared with ours.  Sampled ids and their log-probabilities come back as they a
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -22,7 +23,6 @@ import torch
 
 from art.config import EngineSection
 from art.images import png_bytes
-from art.models.hub import checkpoint_folder
 from art.models.policy import Prefix
 from art.pixels import tensor_to_levels
 from art.records import Problem
@@ -49,17 +49,19 @@ class Server(Engine):
         self._model = place.model.path
         self._child, self._loaded = None, None
         if running is None and place.settings.url is None:
-            running = self._child = _launched(place)
+            running = self._child = LaunchedServer(
+                engine_arguments(place), place.model.path, place.log, place.settings.timeout
+            )
         url = running.url if running else place.settings.url
         self.client = client_of(url, running.key if running else None, place.settings)
         try:
-            served = [model.id for model in self.client.models.list()]
+            served = self._served()
             if self._model not in served:
                 raise EngineError(
                     f"{url}: serves {', '.join(map(repr, served))}; wanted {self._model!r} (start vLLM with "
                     f"--served-model-name {self._model})"
                 )
-            self._version = self.client.get("../version", cast_to=object)["version"]
+            self._version = version_of(self.client)
         except (openai.OpenAIError, KeyError, TypeError) as error:
             self.close()
             raise self._failure(error) from None
@@ -72,6 +74,10 @@ class Server(Engine):
     def name(self) -> str:
         return f"server, vllm {self._version}"
 
+    def _served(self) -> list[str]:
+        """Names of the base model and of the adapters."""
+        return [model.id for model in self.client.models.list()]
+
     def ask_for(self, name: str) -> None:
         """Send requests to an adapter that the server has under this name."""
         self._model = name
@@ -81,9 +87,14 @@ class Server(Engine):
         name = f"trained-{secrets.token_hex(8)}"
         body = {"lora_name": name, "lora_path": str(folder.resolve())}
         try:
-            self.client.post("/load_lora_adapter", cast_to=str, body=body)
+            try:
+                self.client.post("/load_lora_adapter", cast_to=str, body=body)
+            except openai.BadRequestError:
+                if name not in self._served():  # there already, when an answer was lost and the request sent again
+                    raise
             if self._loaded:
-                self.client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": self._loaded})
+                with contextlib.suppress(openai.NotFoundError):  # gone already, for the same reason
+                    self.client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": self._loaded})
         except openai.OpenAIError as error:
             hint = "an adapter needs --enable-lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and this machine's files"
             raise self._failure(error, hint) from None
@@ -158,6 +169,11 @@ def client_of(url: str, key: str | None, settings: EngineSection) -> openai.Open
     )
 
 
+def version_of(client: openai.OpenAI) -> str:
+    """vLLM's version, as the server says it."""
+    return client.get("../version", cast_to=object)["version"]
+
+
 def content_of(prefix: Prefix) -> list[dict[str, Any]]:
     """What stands before the question, as parts of a chat message."""
     if prefix.image is not None:
@@ -224,15 +240,3 @@ def _completion(choice: Any) -> tuple[list[int], list[float]]:
     if len(tokens) != len(logprobs.content):
         raise ValueError(f"a completion with {len(tokens)} token_ids and {len(logprobs.content)} logprobs")
     return tokens, [entry.logprob for entry in logprobs.content]
-
-
-def _launched(place: Place) -> LaunchedServer:
-    arguments = engine_arguments(
-        checkpoint_folder(place.model),
-        place.settings,
-        cpu=place.policy.device.type == "cpu",
-        longest=place.policy.model.config.get_text_config().max_position_embeddings,
-        seed=place.seed,
-        adapter_rank=place.adapter_rank,
-    )
-    return LaunchedServer(arguments, place.model.path, place.log, place.settings.timeout)

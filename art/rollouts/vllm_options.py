@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from art.config import EngineSection
+from art.models.hub import checkpoint_folder
+
+if TYPE_CHECKING:
+    from art.rollouts.engines import Place
 
 # Set unless the person has set them.  The folder is local, so vLLM has nothing to ask the hub, and it need not tell
 # anybody that it runs.
@@ -18,30 +20,21 @@ ENVIRONMENT = {
 }
 
 
-def engine_arguments(
-    folder: Path,
-    settings: EngineSection,
-    *,
-    cpu: bool,
-    longest: int,
-    seed: int,
-    adapter_rank: int | None,
-    adapters: int = 1,
-) -> dict[str, Any]:
-    """Arguments of ``vllm.LLM``; ``command_line`` makes a server's of them.
+def engine_arguments(place: Place, adapters: int = 1) -> dict[str, Any]:
+    """Arguments of ``vllm.LLM`` at this place; ``command_line`` makes a server's of them.
 
     Args:
-        folder: the checkpoint.
-        cpu: whether it runs on the CPU, where there are no graphs to compile.
-        longest: tokens that the checkpoint has positions for.
-        seed: of its sampling.
-        adapter_rank: rank of the LoRA adapters that will be loaded; None: none will be.
+        place: see there.
         adapters: how many of them requests of one batch may ask for.
+
+    Raises:
+        CheckpointError: the model's folder is not there.
     """
+    settings, longest = place.settings, place.policy.model.config.get_text_config().max_position_embeddings
     arguments: dict[str, Any] = {
-        "model": str(folder),
+        "model": str(checkpoint_folder(place.model)),
         "dtype": "bfloat16",  # the type of published weights; the only one of Qwen3.5 in vLLM on a CPU
-        "seed": seed,
+        "seed": place.seed,
         "max_model_len": min(settings.max_model_len, longest),
         "gpu_memory_utilization": settings.memory,
         "limit_mm_per_prompt": {"image": 1, "video": 0},
@@ -50,10 +43,10 @@ def engine_arguments(
         "generation_config": "vllm",
         # At the sampling temperature and without the forbidden tokens, as the policy's.
         "logprobs_mode": "processed_logprobs",
-        "enforce_eager": cpu,
+        "enforce_eager": place.policy.device.type == "cpu",  # where there are no graphs to compile
     }
-    if adapter_rank is not None:
-        arguments |= {"enable_lora": True, "max_loras": adapters, "max_lora_rank": lora_rank(adapter_rank)}
+    if place.adapter_rank is not None:
+        arguments |= {"enable_lora": True, "max_loras": adapters, "max_lora_rank": lora_rank(place.adapter_rank)}
     return arguments
 
 

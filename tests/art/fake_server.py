@@ -40,6 +40,7 @@ class FakeServer:
         keys: the API keys that came.
         faults: what happens to the chat requests, in turn; when they are used up, nothing: "500", "drop" (the
             connection ends in the middle of the answer), "hang" (no answer for a second).
+        adapter_faults: the same for requests that load and unload adapters; they are done before the answer is lost.
         spoil: changes an answer before it is sent.
         twist: changes the log-probabilities of a completion's tokens, both (tokens,), before they are sent.
     """
@@ -50,7 +51,8 @@ class FakeServer:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.loaded: list[dict[str, Any]] = []
-        self.faults: Iterator[str] = iter(())
+        self.faults: Iterator[str | None] = iter(())
+        self.adapter_faults: Iterator[str | None] = iter(())
         self.spoil: Callable[[dict[str, Any]], Any] = lambda answer: answer
         self.twist: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda tokens, scores: scores
         self.lock = threading.Lock()
@@ -101,11 +103,21 @@ class FakeServer:
             "token_ids": tokens.tolist() if body.get("return_token_ids") else None,
         }
 
-    def load(self, body: dict[str, Any]) -> None:
+    def load(self, body: dict[str, Any]) -> tuple[int, Any]:
+        name = body["lora_name"]
+        if name in self.names:
+            return 400, {"error": f"The lora adapter '{name}' has already been loaded."}
         policy = copy.deepcopy(self.base)
         overlay_adapter(policy, Path(body["lora_path"]))
-        self.names[body["lora_name"]] = policy
+        self.names[name] = policy
         self.loaded.append(body)
+        return 200, f"Success: LoRA adapter '{name}' added successfully."
+
+    def unload(self, body: dict[str, Any]) -> tuple[int, Any]:
+        name = body["lora_name"]
+        if self.names.pop(name, None) is None:
+            return 404, {"error": f"The lora adapter '{name}' cannot be found."}
+        return 200, f"Success: LoRA adapter '{name}' removed successfully."
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -148,14 +160,11 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed():
             return
         fake = self.fake
-        if self.path == "/v1/load_lora_adapter":
+        if self.path in ("/v1/load_lora_adapter", "/v1/unload_lora_adapter"):
             with fake.lock:
-                fake.load(body)
-            self._send(200, f"Success: LoRA adapter '{body['lora_name']}' added successfully.")
-        elif self.path == "/v1/unload_lora_adapter":
-            with fake.lock:
-                del fake.names[body["lora_name"]]
-            self._send(200, f"Success: LoRA adapter '{body['lora_name']}' removed successfully.")
+                status, said = (fake.load if self.path == "/v1/load_lora_adapter" else fake.unload)(body)
+                fault = next(fake.adapter_faults, None)
+            self._break(fault) if fault else self._send(status, said)
         elif self.path == CHAT:
             with fake.lock:
                 fake.requests.append(body)

@@ -6,6 +6,7 @@ import base64
 import copy
 import itertools
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import torch
 from fake_server import VERSION, FakeServer
 from peft import LoraConfig, get_peft_model
-from tiny_world import Undisturbed, World, contents, log, run
+from tiny_world import World, contents, log, run
 
 from art.config import EngineSection, ModelSection
 from art.images import decode_png, encode_png, random_image
@@ -217,6 +218,19 @@ def test_each_adapter_has_a_new_name_and_the_last_one_goes(
     assert list(fake.names) == [MODEL, names[-1]]
 
 
+@pytest.mark.parametrize("lost", ["load", "unload"])
+def test_an_answer_that_was_lost_does_not_matter(
+    tiny_policy: Policy, fake: FakeServer, adapter: Path, lost: str
+) -> None:
+    """The request is sent again, and the server says that it has been done."""
+    asked = engine(tiny_policy, fake.url)
+    asked.load_adapter(adapter)
+    fake.adapter_faults = iter([None, "drop"] if lost == "unload" else ["drop"])
+    asked.load_adapter(adapter)
+    first, second = (load["lora_name"] for load in fake.loaded)
+    assert list(fake.names) == [MODEL, second] and first != second
+
+
 def test_a_server_without_adapters_is_told_what_it_needs(
     tiny_policy: Policy, fake: FakeServer, monkeypatch: pytest.MonkeyPatch, adapter: Path
 ) -> None:
@@ -385,9 +399,10 @@ def through(fake: FakeServer, **settings: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ["art", "lora", "soft_prompt"])
 def test_training_through_a_server(
-    world: World, tiny_policy: Policy, undisturbed: Undisturbed, vowels: None, method: str
+    world: World, tiny_policy: Policy, vowels: None, tmp_path: Path, method: str
 ) -> None:
-    plain = undisturbed(method)
+    shutil.copytree(world.root, tmp_path / "plain")
+    plain = contents(run(World(tmp_path / "plain"), method))
     with closing(serving(world, tiny_policy)) as fake:
         folder = run(world, method, engine=through(fake))
         requests, loaded = fake.requests, fake.loaded

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from art.config import EngineSection, ModelSection
 from art.models.policy import Policy
 from art.rollouts.engines import EngineError, Place, open_engine
 from art.rollouts.vllm_options import command_line, engine_arguments, lora_rank
 
+CHECKPOINT = str(Path(__file__).parents[3] / "checkpoints/tiny-1m")
+
 
 def arguments(**changes: Any) -> dict[str, Any]:
-    given = {"cpu": True, "longest": 4096, "seed": 7, "adapter_rank": None}
+    """Those of a checkpoint with 4,096 positions."""
+    given = {"device": "cpu", "positions": 4096, "adapter_rank": None, "adapters": 1} | changes
+    text = SimpleNamespace(max_position_embeddings=given["positions"])
+    model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: text))
+    policy: Any = SimpleNamespace(device=torch.device(given["device"]), model=model)
     settings = EngineSection(kind="vllm", max_model_len=2048, memory=0.25)
-    return engine_arguments(Path("a/folder"), settings, **given | changes)
+    place = Place(ModelSection(path=CHECKPOINT), policy, settings, given["adapter_rank"], 7, Path("nowhere"))
+    return engine_arguments(place, given["adapters"])
 
 
 def test_arguments() -> None:
     assert arguments() == {
-        "model": "a/folder",
+        "model": CHECKPOINT,
         "dtype": "bfloat16",
         "seed": 7,
         "max_model_len": 2048,
@@ -33,8 +42,8 @@ def test_arguments() -> None:
         "logprobs_mode": "processed_logprobs",
         "enforce_eager": True,
     }
-    assert arguments(cpu=False)["enforce_eager"] is False
-    assert arguments(longest=512)["max_model_len"] == 512, "no longer than the checkpoint has positions"
+    assert arguments(device="cuda")["enforce_eager"] is False
+    assert arguments(positions=512)["max_model_len"] == 512, "no longer than the checkpoint has positions"
 
 
 def test_arguments_of_adapters() -> None:
