@@ -30,6 +30,12 @@ from art.rollouts.sampler import Decoding, Rollouts, sample
 CHAT = "/v1/chat/completions"
 PLACEHOLDER = 0  # vLLM's own in the place of embeddings
 VERSION = "0.0.fake"
+METRICS = """\
+vllm:prefix_cache_queries_total{engine="0",model_name="m"} 200.0
+vllm:prefix_cache_hits_total{engine="0",model_name="m"} 50.0
+vllm:mm_cache_queries_total{engine="0",model_name="m"} 40.0
+vllm:mm_cache_hits_total{engine="0",model_name="m"} 30.0
+"""
 
 
 class FakeServer:
@@ -136,6 +142,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def _stream(self, answer: dict[str, Any]) -> None:
+        """The role, the text, then the usage, each a part of its own."""
+        text = answer["choices"][0]["message"]["content"]
+        head = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": answer["model"]}
+        deltas = [{"role": "assistant", "content": ""}, {"content": text}]
+        parts: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+        parts.append({"choices": [], "usage": answer["usage"]})
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for part in parts:
+            self.wfile.write(f"data: {json.dumps(head | part)}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+
     def _allowed(self) -> bool:
         said = self.headers.get("Authorization", "").removeprefix("Bearer ")
         self.fake.keys.append(said)
@@ -147,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/version":
             self._send(200, {"version": VERSION})
+        elif self.path == "/metrics":
+            self._send(200, METRICS)
         elif self.path == "/v1/models":
             if self._allowed():
                 self._send(
@@ -170,7 +192,12 @@ class _Handler(BaseHTTPRequestHandler):
                 fake.requests.append(body)
                 fault = next(fake.faults, None)
                 answer = None if fault else fake.spoil(fake.completion(body))
-            self._break(fault) if fault else self._send(200, answer)
+            if fault:
+                self._break(fault)
+            elif body.get("stream"):
+                self._stream(answer)
+            else:
+                self._send(200, answer)
         else:
             self._send(404, {"error": f"nothing at {self.path}"})
 
