@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from art.rollouts.engines import EngineError
-from art.rollouts.vllm_options import ENVIRONMENT, command_line
+from art.rollouts.vllm_options import command_line, environment
 
 _PR_SET_PDEATHSIG = 1
 # A proxy from the environment has nothing to do with what stays on this machine.
@@ -65,7 +65,7 @@ class LaunchedServer:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=ENVIRONMENT | dict(os.environ) | own,
+                env=environment() | own,
                 preexec_fn=_end_with_parent,
                 start_new_session=True,  # a group of its own, with its engine core and workers
             )

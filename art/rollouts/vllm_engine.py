@@ -21,7 +21,7 @@ from art.pixels import tensor_to_levels
 from art.records import Problem
 from art.rollouts.engines import Engine, EngineError, Place, Reply, refuse_long, rollouts_of
 from art.rollouts.sampler import Decoding, Rollouts
-from art.rollouts.vllm_options import ENVIRONMENT, engine_arguments
+from art.rollouts.vllm_options import engine_arguments, environment
 
 
 class Vllm(Engine):
@@ -29,9 +29,12 @@ class Vllm(Engine):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        theirs = environment()  # its processes inherit ours
+        for name in os.environ.keys() - theirs.keys():
+            del os.environ[name]
+        os.environ.update(theirs)
         try:
+            import psutil  # vLLM needs it as well
             import vllm
         except ImportError as error:
             raise EngineError(
@@ -44,11 +47,13 @@ class Vllm(Engine):
             self._llm = vllm.LLM(**arguments)
         except Exception as error:  # vLLM's own, torch's and the system's: too little memory, above all
             raise EngineError(f"engine.kind 'vllm': vLLM does not start: {error}") from None
-        # The core does not notice when we are killed, and would keep its memory: a shell that waits for the end of our
-        # pipe ends it.
-        cores = " ".join(str(child.pid) for child in multiprocessing.active_children())
+        # The core and its workers do not notice when we are killed, or only after the batch they are at, and would keep
+        # their memory: a shell that waits for the end of our pipe ends them.
+        cores = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
+        every = [*cores, *(worker for core in cores for worker in core.children(recursive=True))]
+        numbers = " ".join(str(process.pid) for process in every)
         self._guard = subprocess.Popen(
-            ["sh", "-c", f"read _; kill -9 {cores} 2> /dev/null"], stdin=subprocess.PIPE, start_new_session=True
+            ["sh", "-c", f"read _; kill -9 {numbers} 2> /dev/null"], stdin=subprocess.PIPE, start_new_session=True
         )
 
     @property
@@ -128,5 +133,4 @@ class Vllm(Engine):
 
     def close(self) -> None:
         self._llm.llm_engine.engine_core.shutdown()
-        self._guard.kill()
-        self._guard.wait()
+        self._guard.communicate()  # its turn: a worker may be left when its core has died

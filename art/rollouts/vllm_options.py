@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from art.models.hub import checkpoint_folder
@@ -10,14 +11,22 @@ from art.models.hub import checkpoint_folder
 if TYPE_CHECKING:
     from art.rollouts.engines import Place
 
-# Set unless the person has set them.  The folder is local, so vLLM has nothing to ask the hub, and it need not tell
+# Unless the person has set them.  The folder is local, so vLLM has nothing to ask the hub, and it need not tell
 # anybody that it runs.
-ENVIRONMENT = {
+_DEFAULTS = {
     "HF_HUB_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB, on the CPU
 }
+# Snakemake limits every job's threads by these.  vLLM binds itself to cores and sets OMP_NUM_THREADS to their number, but
+# torch takes the larger of this and MKL's: a second thread on a core spins against the first, and seconds become minutes.
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def environment() -> dict[str, str]:
+    """What vLLM's processes get of our environment variables."""
+    return _DEFAULTS | {name: value for name, value in os.environ.items() if name not in _THREADS}
 
 
 def engine_arguments(place: Place, adapters: int = 1) -> dict[str, Any]:

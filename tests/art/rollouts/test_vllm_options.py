@@ -13,7 +13,7 @@ import torch
 from art.config import EngineSection, ModelSection
 from art.models.policy import Policy
 from art.rollouts.engines import EngineError, Place, open_engine
-from art.rollouts.vllm_options import command_line, engine_arguments, lora_rank
+from art.rollouts.vllm_options import command_line, engine_arguments, environment, lora_rank
 
 CHECKPOINT = str(Path(__file__).parents[3] / "checkpoints/tiny-1m")
 
@@ -55,6 +55,17 @@ def test_arguments_of_adapters() -> None:
 @pytest.mark.parametrize(("rank", "room"), [(1, 8), (8, 8), (9, 16), (64, 64), (257, 320), (512, 512)])
 def test_room_for_a_rank(rank: int, room: int) -> None:
     assert lora_rank(rank) == room
+
+
+def test_its_processes_have_our_environment_but_no_limit_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Snakemake sets them; vLLM counts its own threads."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("OURS", "too")
+    found = environment()
+    assert not {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & found.keys()
+    assert (found["OURS"], found["HF_HUB_OFFLINE"], found["VLLM_NO_USAGE_STATS"]) == ("too", "0", "1")
 
 
 def test_command_line() -> None:
