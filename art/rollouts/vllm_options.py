@@ -19,8 +19,9 @@ _DEFAULTS = {
     "VLLM_LOGGING_LEVEL": "WARNING",
     "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB, on the CPU
 }
-# Snakemake limits every job's threads by these.  vLLM binds itself to cores and sets OMP_NUM_THREADS to their number, but
-# torch takes the larger of this and MKL's: a second thread on a core spins against the first, and seconds become minutes.
+# Snakemake limits every job's threads by these.  vLLM binds itself to cores and sets OMP_NUM_THREADS to their number,
+# but torch takes the larger of this and MKL's: a second thread on a core spins against the first, and a batch that
+# takes seconds takes minutes.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
