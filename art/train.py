@@ -2,7 +2,8 @@
 
 Per step: a batch of problems, a group of completions each (with the 8-bit image, soft prompt or adapter as it is now);
 rewards and advantages by group; DAPO's dynamic sampling; then one optimiser update a minibatch.  Every random number
-derives from (seed, step), so a run that is killed resumes from its last checkpoint to the same result.
+derives from (seed, step), so a run that is killed resumes from its last checkpoint to the same result (where the policy
+itself samples; vLLM draws its own random numbers).
 """
 
 from __future__ import annotations
@@ -115,6 +116,7 @@ class Trainer:
         self.work = workspace.folder / "progress"
         self.checkpoint = self.work / "state.safetensors"
         self.log: list[StepRecord] = []
+        self.loaded = False  # whether an engine with weights of its own has the adapter as it is now
 
     # -- one run ---------------------------------------------------------------------------------------------------
 
@@ -124,7 +126,10 @@ class Trainer:
         Raises:
             TrainingError: a loss, gradient or log-probability is not finite, or the engine failed.
         """
-        first = self._resume()
+        try:
+            first = self._resume()
+        except (NonFiniteError, EngineError) as error:
+            raise TrainingError(f"{self.key.folder}: validation before step 1: {error}") from None
         with Bar() as bar:
             task = bar.add_task(self.key.folder, total=self.config.training.steps, completed=first)
             for step in range(first, self.config.training.steps):
@@ -276,11 +281,15 @@ class Trainer:
         decoding: Decoding,
         generator: torch.Generator | None = None,
     ) -> Rollouts:
-        """Completions of the method as it is now; an engine with weights of its own gets the adapter first."""
-        if self.method.adapter_rank is not None and not self.engine.shares_policy:
+        """Completions of the method as it is now; an engine with weights of its own gets the adapter first.
+
+        It gets it once a step: a check on validation problems loads what the next step's rollouts need in any case.
+        """
+        if self.method.adapter_rank is not None and not self.engine.shares_policy and not self.loaded:
             with self.clock.phase("weight_sync"):
                 self.method.write_adapter(self.work / "adapter")
                 self.engine.load_adapter(self.work / "adapter")
+            self.loaded = True
         with self.clock.phase(phase):
             prefix = detached(self.method.prefix())
             return self.engine.sample(problems, prefix, completions, decoding, generator)
@@ -371,6 +380,7 @@ class Trainer:
                 self.optimiser.step()
                 with torch.no_grad():
                     self.method.constrain()
+            self.loaded = False
             losses.append(float(loss.detach()))
             norms.append(norm)
             clipped.append(float(share))

@@ -81,7 +81,12 @@ class Engine(ABC):
 
     @abstractmethod
     def load_adapter(self, folder: Path) -> None:
-        """Put the adapter in ``folder`` over the weights from now on, in the place of an earlier one."""
+        """Put the adapter in ``folder`` over the weights from now on, in the place of an earlier one.
+
+        Raises:
+            EngineError: the engine cannot load it.
+            CheckpointError: a file of it is missing or damaged.
+        """
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing
         """Let go of processes and memory."""
@@ -125,6 +130,7 @@ def open_engine(place: Place) -> Engine:
 
     Raises:
         EngineError: it cannot be started or reached.
+        CheckpointError: vLLM is to be started, and the model's folder is not there.
     """
     module, name = ENGINES[place.settings.kind]
     return getattr(importlib.import_module(module), name)(place)

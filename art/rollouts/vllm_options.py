@@ -21,7 +21,7 @@ _DEFAULTS = {
 }
 # Snakemake limits every job's threads by these.  vLLM binds itself to cores and sets OMP_NUM_THREADS to their number,
 # but torch takes the larger of this and MKL's: a second thread on a core spins against the first, and a batch that
-# takes seconds takes minutes.
+# takes seconds takes minutes.  VLLM_CPU_OMP_THREADS_BIND is the variable for other wishes.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 

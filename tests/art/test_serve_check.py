@@ -202,6 +202,39 @@ def test_not_asked_for(finished: World, servers: list[FakeServer]) -> None:
     assert not servers
 
 
+def test_nothing_runs_there(finished: World, servers: list[FakeServer]) -> None:
+    elsewhere = {name: section | {"tasks": ["arithmetic"]} for name, section in METHODS.items()}
+    config = settings(finished, methods=elsewhere, tasks=finished.mapping()["tasks"])
+    with pytest.raises(ConfigError, match="tiny, tool_call: no method"):
+        serve_check(config, "tiny", "tool_call", finished.results)
+
+
+def test_what_the_server_would_cut_short_is_refused_before_it_starts(
+    finished: World, servers: list[FakeServer]
+) -> None:
+    with pytest.raises(EngineError, match=r"room for 64 \(engine\.max_model_len"):
+        serve_check(settings(finished, engine={"max_model_len": 64}), "tiny", "arithmetic", finished.results)
+    assert not servers
+
+
+def test_a_measurement_is_not_tried_again(
+    finished: World, servers: list[FakeServer], results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second try would be a part of the time that is written down."""
+    made, lost = FakeServer.completion, []
+
+    def lose_one(self: FakeServer, body: dict[str, Any]) -> dict[str, Any]:
+        if body.get("stream") and not lost:
+            lost.append(body)
+            raise ConnectionResetError
+        return made(self, body)
+
+    monkeypatch.setattr(FakeServer, "completion", lose_one)
+    with pytest.raises(EngineError, match="APIConnectionError"):
+        serve_check(settings(finished), "tiny", "arithmetic", results)
+    assert len(lost) == 1 and not folder(results).exists()
+
+
 def test_a_missing_artefact_is_named_before_a_server_starts(world: World, servers: list[FakeServer]) -> None:
     with pytest.raises(RecordError, match=r"no_image/seed0/run\.json"):
         serve_check(settings(world), "tiny", "arithmetic", world.results)

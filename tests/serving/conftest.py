@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,12 @@ from art.synthetic.tasks import problems
 
 if TYPE_CHECKING:
     from art.models.policy import Policy
+
+
+# vLLM binds itself to the first cores of the machine: to one each, where tests run side by side.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", str(cores[int(worker.removeprefix("gw")) % len(cores)]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -46,25 +46,27 @@ def prefixes(policy: Policy) -> dict[str, Prefix]:
     }
 
 
-def gap(engine: Engine, scored_by: Policy, prefix: Prefix) -> Gap:
-    """Sample through the engine, score by a policy; at least 1,000 tokens."""
-    rollouts = engine.sample(SOME, prefix, 8, Decoding(1.0, 36))
-    rows = torch.arange(len(SOME)).repeat_interleave(8)
-    with torch.no_grad():
-        state = scored_by.prefill(SOME, prefix).rows(rows)
-        ours = scored_by.logprobs(state, rollouts.tokens, rollouts.mask, 1.0)
-    assert rollouts.prompt_tokens == sum(len(scored_by.encode(problem, prefix)[0]) for problem in SOME)
-    assert torch.isin(rollouts.tokens[rollouts.mask], torch.tensor(scored_by.forbidden_tokens)).sum() == 0
-    found = measure_gap(ours[rollouts.mask], rollouts.logprobs[rollouts.mask])
+def gap(engine: Engine, prefix: Prefix, *scorers: Policy) -> list[Gap]:
+    """Sample through the engine, at least 1,000 tokens, and score them by each of the policies."""
+    rollouts = engine.sample(SOME, prefix, 6, Decoding(1.0, 36))
+    rows = torch.arange(len(SOME)).repeat_interleave(6)
+    found = []
+    for policy in scorers:
+        with torch.no_grad():
+            state = policy.prefill(SOME, prefix).rows(rows)
+            ours = policy.logprobs(state, rollouts.tokens, rollouts.mask, 1.0)
+        assert rollouts.prompt_tokens == sum(len(policy.encode(problem, prefix)[0]) for problem in SOME)
+        assert torch.isin(rollouts.tokens[rollouts.mask], torch.tensor(policy.forbidden_tokens)).sum() == 0
+        found.append(measure_gap(ours[rollouts.mask], rollouts.logprobs[rollouts.mask]))
     print(engine.name, found)
-    assert found.tokens > 1000
+    assert found[0].tokens > 1000
     return found
 
 
 @pytest.mark.parametrize("name", ["nothing", "noise", "text", "embeddings"])
 def test_log_probabilities_are_the_policys_up_to_bfloat16(engine: Engine, policy: Policy, name: str) -> None:
     """A wrong position, a picture in the wrong place or twice, another temperature: each moves this by tenths."""
-    found = gap(engine, policy, prefixes(policy)[name])
+    (found,) = gap(engine, prefixes(policy)[name], policy)
     assert found.mean < 0.02 and found.effective > 0.98
 
 
@@ -91,5 +93,5 @@ def test_an_adapter_is_loaded_in_place_of_the_last(engine: Engine, tmp_path: Pat
         policies.append(again)
     for number in range(2):
         engine.load_adapter(tmp_path / f"adapter{number}")
-        own, other = (gap(engine, policies[which], Prefix()).mean for which in (number, 1 - number))
+        own, other = (found.mean for found in gap(engine, Prefix(), policies[number], policies[1 - number]))
         assert own < 0.03 and other > 5 * own

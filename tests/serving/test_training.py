@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -91,7 +94,39 @@ def test_a_killed_server_ends_the_run_and_the_next_one_goes_on(serving_world: Se
     train(config, key, serving_world.results)
     log = steps(serving_world, "lora")
     assert [step.step for step in log] == [0, 1, 2]
-    assert all(step.seconds["weight_sync"] > 0 and step.gap_mean < 0.05 for step in log[1:])
+    assert log[2].seconds["weight_sync"] > 0 and all(step.gap_mean < 0.05 for step in log[1:])
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from serving_world import CHECKPOINT
+from art.config import EngineSection, ModelSection
+from art.models.policy import Policy
+from art.rollouts.engines import Place, open_engine
+
+model = ModelSection(path=str(CHECKPOINT), device="cpu")
+engine = open_engine(Place(model, Policy(CHECKPOINT), EngineSection(kind="vllm"), None, 0, Path("nowhere")))
+print("ready", *(process.pid for process in engine._processes), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_processes_of_vllm_end_with_ours() -> None:
+    """kill -9 of a process that holds an engine leaves neither its core nor its workers."""
+    import psutil
+
+    folders = os.pathsep.join([*sys.path, str(Path(__file__).parent)])
+    words, environment = [sys.executable, "-c", HOLDS], {**os.environ, "PYTHONPATH": folders}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as holder:
+        said = next(line for line in holder.stdout if line.startswith("ready"))
+        theirs = [psutil.Process(int(number)) for number in said.split()[1:]]
+        assert len(theirs) >= 2, "a core and a worker"
+        holder.kill()
+        left = psutil.wait_procs(theirs, timeout=10)[1]
+        for process in left:
+            process.kill()
+        assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_every_artefact_is_served(serving_world: ServingWorld) -> None:

@@ -33,7 +33,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-names = ("VLLM_API_KEY", "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_NO_USAGE_STATS", "HF_HUB_OFFLINE")
+names = ["VLLM_API_KEY", "VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_NO_USAGE_STATS", "HF_HUB_OFFLINE"]
+names += ["OMP_NUM_THREADS", "MKL_NUM_THREADS"]
 told = {"words": sys.argv[1:], "environment": {name: os.environ.get(name) for name in names}, "pid": os.getpid()}
 Path(os.environ["TOLD"]).write_text(json.dumps(told))
 print("serving", flush=True)
@@ -84,6 +85,8 @@ def ended(pid: int) -> bool:
 
 def test_a_server_that_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = stand_in(tmp_path, READY, monkeypatch)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # as Snakemake does
+        monkeypatch.setenv(name, "2")
     arguments = {"model": "folder", "seed": 3, "enforce_eager": True, "limit_mm_per_prompt": {"image": 1}}
     log, adapter = tmp_path / "logs/server.log", tmp_path / "adapter"
     with closing(LaunchedServer(arguments, "some/where", log, 60, {"first": adapter})) as server:
@@ -105,6 +108,8 @@ def test_a_server_that_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": None,
+        "MKL_NUM_THREADS": None,
     }
     assert server.key not in log.read_text()
 
