@@ -26,7 +26,7 @@ from art.rollouts.vllm_options import engine_arguments, environment
 
 
 class Vllm(Engine):
-    """``vllm.LLM``.  Its core and workers are processes of their own; once ready, they end with ours, however it ends."""
+    """``vllm.LLM``.  Its core and workers are own processes; once ready, they end with ours, however it ends."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)

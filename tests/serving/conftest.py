@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from art.models.policy import Policy
 
 
+INSTALLED = importlib.util.find_spec("vllm") is not None
+
 # vLLM binds itself to the first cores of the machine: to one each, where tests run side by side.
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+if INSTALLED and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
     cores = sorted(os.sched_getaffinity(0))
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", str(cores[int(worker.removeprefix("gw")) % len(cores)]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if importlib.util.find_spec("vllm") is None:
+    if not INSTALLED:
         skip = pytest.mark.skip(reason="vLLM is not installed here: make test-vllm")
         for item in items:
             if item.path.is_relative_to(Path(__file__).parent):
