@@ -26,7 +26,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
     models = style.present(config.models, trained["model"])
     tasks = style.present(config.tasks, trained["task"])
     methods = style.present(config.methods, trained["method"])
-    figure, panels = style.grid(2 * len(models), len(tasks), 1.35, sharex=True, sharey=True)
+    figure, panels = style.grid(2 * len(models), len(tasks), 1.6, sharex=True, sharey=True)
     for column, task in enumerate(tasks):
         for row, (model, quantity) in enumerate((model, quantity) for model in models for quantity in QUANTITIES):
             axes = panels[row, column]
@@ -49,7 +49,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
     checked = config.training.validation_problems
     batch = f"{config.training.prompts} x {config.training.completions} completions a step"
     seeds = f"; {len(config.seeds)} seeds: mean and range" if len(config.seeds) > 1 else ""
-    figure.suptitle(f"validation: n = {checked} problems; reward: {batch}{seeds}", fontsize=7.5)
+    figure.suptitle(f"validation: n = {checked} problems{seeds}\nreward: {batch}", fontsize=7.5)
     return figure
 
 

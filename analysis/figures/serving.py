@@ -42,7 +42,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
             axes.set_title(f"{requests} requests,\nn = {repeats} repeats", fontsize=7.5)
     panels[-1, 0].set_xlabel("greedy accuracy (%)")
     for axes in panels[-1, 1:]:
-        axes.set_xlabel("different images or adapters")
+        axes.set_xlabel("images or adapters")
     handles = [
         Line2D([], [], color=style.GREY, marker="o", ls="", mfc="white", ms=5, label="evaluation"),
         Line2D([], [], color=style.GREY, marker="o", ls="", ms=3.5, label="served"),
@@ -62,11 +62,11 @@ def _accuracy(axes: Axes, frame: pd.DataFrame, styles: Mapping[str, style.Method
         look = styles[row.method]
         pair = [100 * row.accuracy_evaluated, 100 * row.accuracy_served]
         axes.plot(pair, [place, place], color=look.colour, lw=1)
-        axes.plot(pair[0], place, "o", color=look.colour, mfc="white", ms=6)
-        axes.plot(pair[1], place, "o", color=look.colour, ms=3.5)
+        axes.plot(pair[0], place, "o", color=look.colour, mfc="white", ms=6, clip_on=False)
+        axes.plot(pair[1], place, "o", color=look.colour, ms=3.5, clip_on=False)
     axes.set_yticks(range(len(frame)), [styles[name].label for name in frame["method"]])
     axes.set_ylim(len(frame) - 0.5, -0.5)
-    axes.set_xlim(-3, 103)
+    axes.set_xlim(0, 100)
 
 
 def _cost(axes: Axes, frame: pd.DataFrame, name: str) -> None:
