@@ -218,7 +218,7 @@ class ServeCheck:
             first, usage = None, None
             for part in stream:
                 # The first part only names the role.  A token need not have text: it may be a special one.
-                if first is None and part.choices and part.choices[0].token_ids:
+                if first is None and part.choices and getattr(part.choices[0], "token_ids", None):
                     first = time.perf_counter() - begin
                 usage = part.usage or usage
             if first is None or usage is None:

@@ -147,10 +147,9 @@ class _Handler(BaseHTTPRequestHandler):
         text = answer["choices"][0]["message"]["content"]
         head = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": answer["model"]}
         deltas = [{"role": "assistant", "content": ""}, {"content": text}]
-        tokens = [None, answer["choices"][0]["token_ids"]]
+        tokens = [{}, {"token_ids": answer["choices"][0]["token_ids"]}]
         parts: list[dict[str, Any]] = [
-            {"choices": [{"index": 0, "delta": delta, "token_ids": ids}]}
-            for delta, ids in zip(deltas, tokens, strict=True)
+            {"choices": [{"index": 0, "delta": delta, **ids}]} for delta, ids in zip(deltas, tokens, strict=True)
         ]
         parts.append({"choices": [], "usage": answer["usage"]})
         self.send_response(200)
