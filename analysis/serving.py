@@ -29,8 +29,9 @@ from art.records import (
 SERVED = ["model", "task", "method", "kind", "seed", "engine", "n"]
 SERVED += ["accuracy_served", "accuracy_evaluated", "difference", "low", "high", "p_exact"]
 SERVED += ["score_differs", "text_differs"]
+RATIO = ["_ratio", "_ratio_low", "_ratio_high"]
 LOAD = ["model", "task", "kind", "variants", "repeats", "requests", "prompt_tokens", "completion_tokens"]
-LOAD += [f"{name}{end}" for name in ("rate", "first_token") for end in ("", "_low", "_high", "_ratio")]
+LOAD += [f"{name}{end}" for name in ("rate", "first_token") for end in ("", "_low", "_high", *RATIO)]
 GAP = ["model", "task", "source", "method", "tokens", "mean", "maximum", "effective"]
 
 
@@ -79,7 +80,7 @@ def served(config: Config, results: Path) -> pd.DataFrame:
 def serving_load(config: Config, results: Path) -> pd.DataFrame:
     """Rate (completion tokens a second) and time to the first token (s), medians over the repeats with their range.
 
-    A ratio is the median, over the repeats, of the condition's value to that of no image in the same repeat.
+    A ratio is of the condition's value to that of no image in the same repeat: again the median, and the range.
     """
     rows = []
     for model, task in _cells(config):
@@ -94,7 +95,11 @@ def serving_load(config: Config, results: Path) -> pd.DataFrame:
             for name in ("rate", "first_token"):
                 values = group.set_index("repeat")[name]
                 row |= {name: values.median(), f"{name}_low": values.min(), f"{name}_high": values.max()}
-                row[f"{name}_ratio"] = (values / base[name]).median()
+                ratios = values / base[name]
+                row |= {
+                    f"{name}{end}": value
+                    for end, value in zip(RATIO, (ratios.median(), ratios.min(), ratios.max()), strict=True)
+                }
             rows.append(row)
     return pd.DataFrame(rows, columns=LOAD)
 

@@ -210,7 +210,7 @@ def served(config: Config, frames: Frames) -> pd.DataFrame:
 
 
 def serving_load(config: Config, frames: Frames) -> pd.DataFrame:
-    """Throughput and time to the first token: medians over repeats, their range, and the ratio to no image."""
+    """Throughput and time to the first token: medians over repeats, and ratios to no image, with their ranges."""
     frame = frames["serving_load"]
     rows = list(frame.itertuples())
     kinds = {"no_image": "no image", "image": "image", "adapter": "adapter"}
@@ -222,9 +222,11 @@ def serving_load(config: Config, frames: Frames) -> pd.DataFrame:
         "Repeats": frame["repeats"].astype(str),
         "Prompt tokens / request": [number(row.prompt_tokens / row.requests, 1) for row in rows],
         "Tokens / s": [_range(row.rate, row.rate_low, row.rate_high, 0) for row in rows],
-        "Ratio": frame["rate_ratio"].map(lambda value: number(value, 2)),
+        "Ratio within a repeat": [_range(row.rate_ratio, row.rate_ratio_low, row.rate_ratio_high, 2) for row in rows],
         "First token, s": [_range(row.first_token, row.first_token_low, row.first_token_high, 2) for row in rows],
-        "Ratio ": frame["first_token_ratio"].map(lambda value: number(value, 2)),
+        "Its ratio": [
+            _range(row.first_token_ratio, row.first_token_ratio_low, row.first_token_ratio_high, 2) for row in rows
+        ],
     }
     return pd.DataFrame(columns)
 

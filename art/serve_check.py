@@ -1,8 +1,8 @@
 """The proof of deployment: an unmodified vLLM server, asked by the plain OpenAI client as a stranger would ask it.
 
-Every artefact of a model and task answers the test problems through one server, that has the base model and the
-adapters; then what images and adapters cost is measured, side by side, and how far the server's log-probabilities lie
-from the policy's.
+For a model and task, an artefact of every method answers the test problems through one server, that has the base model
+and the adapters; then what images and adapters cost is measured, side by side, and how far the server's
+log-probabilities lie from the policy's.
 """
 
 from __future__ import annotations
@@ -167,10 +167,14 @@ class ServeCheck:
     # -- cost ------------------------------------------------------------------------------------------------------
 
     def _load(self, client: openai.OpenAI, bar: Bar) -> Iterator[LoadRecord]:
-        """Measurements of all conditions in turn, so that a slow minute of the machine meets them all."""
+        """Measurements of all conditions in turn, so that a slow minute of the machine meets them all.
+
+        Each time another one is the first, so that a machine that grows slower or faster favours none.
+        """
         conditions = self._conditions()
         for repeat in bar.track(range(-1, self.settings.repeats)):
-            for kind, variants, requests in conditions:
+            first = repeat % len(conditions)
+            for kind, variants, requests in conditions[first:] + conditions[:first]:
                 record = self._measure(client, kind, variants, max(repeat, 0), requests)
                 if repeat >= 0:
                     yield record

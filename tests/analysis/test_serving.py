@@ -87,17 +87,18 @@ def test_what_serving_costs(checked: Path) -> None:
     assert (frame["completion_tokens"] == 600).all()
     assert [rows[key]["prompt_tokens"] for key in (("no_image", 0), ("image", 1), ("adapter", 1))] == [200, 328, 200]
     # 600 tokens in 2, 3, 4 s; with an image in 2.5, 3, 5 s; with four in 4, 3, 8 s.
-    for key, (middle, low, high, ratio) in {
-        ("no_image", 0): (200, 150, 300, 1),
-        ("image", 1): (200, 120, 240, 0.8),  # of 0.8, 1, 0.8
-        ("image", 4): (150, 75, 200, 0.5),  # of 0.5, 1, 0.5, not 150 / 200
-        ("adapter", 1): (100, 75, 150, 0.5),
-        ("adapter", 4): (600 / 9, 50, 100, 1 / 3),
+    ends = ("", "_low", "_high", "_ratio", "_ratio_low", "_ratio_high")
+    for key, wanted in {
+        ("no_image", 0): (200, 150, 300, 1, 1, 1),
+        ("image", 1): (200, 120, 240, 0.8, 0.8, 1),  # of 0.8, 1, 0.8
+        ("image", 4): (150, 75, 200, 0.5, 0.5, 1),  # of 0.5, 1, 0.5, not 150 / 200
+        ("adapter", 1): (100, 75, 150, 0.5, 0.5, 0.5),
+        ("adapter", 4): (600 / 9, 50, 100, 1 / 3, 1 / 3, 1 / 3),
     }.items():
-        found = rows[key][["rate", "rate_low", "rate_high", "rate_ratio"]].tolist()
-        assert found == pytest.approx([middle, low, high, ratio]), key
-    found = rows["image", 4][[f"first_token{end}" for end in ("", "_low", "_high", "_ratio")]].tolist()
-    assert found == pytest.approx([0.8, 0.4, 0.9, 4.0])  # ratios 4, 4, 3
+        found = rows[key][[f"rate{end}" for end in ends]].tolist()
+        assert found == pytest.approx(list(wanted)), key
+    found = rows["image", 4][[f"first_token{end}" for end in ends]].tolist()
+    assert found == pytest.approx([0.8, 0.4, 0.9, 4.0, 3.0, 4.0])  # ratios 4, 4, 3
 
 
 def test_how_far_log_probabilities_lie_apart(checked: Path) -> None:
@@ -151,7 +152,9 @@ def test_tables_say_the_same(checked: Path, tmp_path: Path) -> None:
     assert list(load["Variants"]) == ["\u2013", "1", "4", "1", "4"]
     assert list(load["Prompt tokens / request"]) == [25.0, 41.0, 41.0, 25.0, 25.0]
     assert list(load["Tokens / s"])[1:3] == ["200 [120, 240]", "150 [75, 200]"]
-    assert list(load["Ratio "]) == [1.0, 2.0, 4.0, 1.33, 3.5]
+    assert list(load["Ratio within a repeat"])[:3] == ["1.00 [1.00, 1.00]", "0.80 [0.80, 1.00]", "0.50 [0.50, 1.00]"]
+    assert [cell.split()[0] for cell in load["Its ratio"]] == ["1.00", "2.00", "4.00", "1.33", "3.50"]
+    assert load["Its ratio"][2] == "4.00 [3.00, 4.00]"
     assert list(gap["Where"]) == ["server"] * 5 + ["training, seed 3", "training, seed 1"]
     assert list(gap["Mean, nats"]) == [0.002] * 5 + [0.0833] * 2
 
