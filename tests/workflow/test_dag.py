@@ -1,4 +1,4 @@
-"""The DAG: what is planned, what a change repeats, what stops it."""
+"""The DAG: what is planned, what a change repeats, what stops it.  Settings: test_stale.py; rules: test_rules.py."""
 
 from __future__ import annotations
 
@@ -66,28 +66,6 @@ def test_setting_of_a_method_repeats_its_runs_only(finished: Project) -> None:
     assert len(jobs["train"]) == 3 and all("/lora/" in path for path in jobs["train"])
     assert len(jobs["evaluate"]) == 3 and {"measure", "typeset"} <= set(jobs)
     assert "arithmetic" not in jobs and "seed_picture" not in jobs
-
-
-def test_evaluation_setting_trains_nothing(finished: Project) -> None:
-    config = finished.config("smoke")
-    config["evaluation"]["temperature"] = 0.7
-    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
-    assert "train" not in jobs and len(jobs["evaluate"]) > 10
-
-
-def test_analysis_setting_scores_nothing(finished: Project) -> None:
-    config = finished.config("smoke")
-    config["analysis"]["seed"] = 1
-    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
-    assert not {"train", "evaluate"} & set(jobs) and "measure" in jobs
-
-
-def test_training_setting_leaves_controls(finished: Project) -> None:
-    config = finished.config("smoke")
-    config["training"]["completions"] = 2
-    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
-    methods = {path.split("/")[5] for path in jobs["train"]}
-    assert methods == {"art", "art_bound16", "lora", "soft_prompt"}
 
 
 def test_default_of_a_setting_counts_as_a_setting(finished: Project) -> None:
