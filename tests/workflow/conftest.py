@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from dag_project import Project, copy_project
 
-
 # Fixtures that take long.  The tests that share one run in one process (``make test``), so that it is made once.
 SHARED = {"smoke": "smoke", "finished_smoke": "smoke", "plans": "plans", "jobs": "jobs", "inputs": "inputs"}
 

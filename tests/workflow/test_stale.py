@@ -229,7 +229,9 @@ def stale(before: dict[str, Job], after: dict[str, Job]) -> set[str]:
         names = more
 
 
-@pytest.mark.parametrize(("path", "again"), [(path, again) for path, _, again in CHANGES], ids=lambda value: str(value))
+@pytest.mark.parametrize(
+    ("path", "again"), [(path, again) for path, _, again in CHANGES], ids=[path for path, *_ in CHANGES]
+)
 def test_a_setting_makes_stale_what_the_table_says(
     plans: dict[str, tuple[dict[str, Job], dict[str, Job]]], path: str, again: tuple[str, ...]
 ) -> None:
