@@ -197,7 +197,7 @@ def test_a_record_is_named_after_device_model_and_method(
 def test_chunk_sizes_are_compared_with_the_default_of_transformers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a clock of half a second for each token of a chunk, 16 four times as slow, all ten times in the first repeat."""
+    """By a clock of half a second for each token of a chunk, four times that for 16, and a slow first repeat."""
     now, passes = 0.0, 0
 
     def clock() -> float:
