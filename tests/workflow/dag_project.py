@@ -107,12 +107,14 @@ class Project:
         self.root = root
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start Snakemake in a process group of its own; standard output and error together."""
+        """Start Snakemake in a process group of its own, in no environment; standard output and error together."""
+        programs = [path for path in os.get_exec_path() if Path(path) != Path(sys.executable).parent]
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "PYTEST"))}
+        settings = {"PATH": os.pathsep.join(programs), "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.root,
-            env=clean | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+            env=clean | settings | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
