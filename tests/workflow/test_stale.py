@@ -244,6 +244,15 @@ def test_a_setting_makes_stale_what_the_table_says(
     assert stale(before, after) == wanted
 
 
+@pytest.mark.parametrize("rule", ["tables", "typeset"])
+def test_tables_and_paper_name_the_settings_that_they_print(
+    plans: dict[str, tuple[dict[str, Job], dict[str, Job]]], rule: str
+) -> None:
+    """The paper also where the tables were made by themselves and came out as before."""
+    same = {path for path, (before, after) in plans.items() if before[rule].params == after[rule].params}
+    assert same == {path for path in plans if path.startswith("models")}
+
+
 def test_every_setting_has_a_row() -> None:
     """Each field of each section of the configuration is the subject of a change, or on the way to it."""
     rows = set().union(*(settings(parse_config(base(path), "test"), path) for path, *_ in CHANGES))
