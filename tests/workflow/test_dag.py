@@ -56,6 +56,13 @@ def test_finished_run_is_left_alone(finished: Project) -> None:
     assert "Nothing to be done" in finished.snakemake("figures", *SMOKE).stdout
 
 
+def test_the_report_begins_with_what_was_run(finished: Project) -> None:
+    done = finished.snakemake(*SMOKE, "--report", "report.html")
+    assert done.returncode == 0, done.stdout
+    (begin,) = re.findall(r"var workflow_desc = (.*);", (finished.root / "report.html").read_text())
+    assert "<em>smoke</em>: models tiny-1m; tasks arithmetic, tool_call, multiple_choice; methods no_image, " in begin
+
+
 def test_commands_get_the_resolved_configuration(finished: Project) -> None:
     said = (finished.root / "results/smoke/config.json").read_text()
     (given,) = re.findall(r"config --json (.*) --out results/smoke/config\.json", said)
