@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,12 +109,18 @@ def test_a_killed_run_is_unlocked_and_another_is_not(home: Home) -> None:
 
 
 def test_a_second_reproduction_waits_for_the_first(home: Home) -> None:
+    said = home.root / "said"
     (home.root / "results").mkdir()
     with (home.root / "results/.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        process = home.start("make", "reproduce")
-        assert process.stdout and "waiting for the processes of another" in process.stdout.readline()
-        assert home.calls() == [] and process.poll() is None
+        process = home.start("sh", "-c", f"make reproduce > {said}")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        end = time.monotonic() + 30
+        while not said.exists() or not (words := said.read_text()):
+            assert time.monotonic() < end and process.poll() is None, "nothing is said"
+            time.sleep(0.01)
+        assert "waiting for the processes of another 'make reproduce'" in words and home.calls() == []
     process.communicate()
     assert process.returncode == 0 and home.calls() == [RUN, REPORT]
 

@@ -40,6 +40,7 @@ engine: {{kind: server}}
 serving: {{problems: 8}}
 """
 
+Plans = dict[str, tuple[dict[str, Job], dict[str, Job]]]
 SETTINGS = ("tables", "typeset")  # these print settings
 MEASURES = ("measure", "figure_.*", *SETTINGS)
 EVALUATIONS = ("evaluate .*", *MEASURES)
@@ -189,7 +190,7 @@ def merge(section: dict[str, Any], values: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Job], dict[str, Job]]]:
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Plans:
     """All jobs before and after each change."""
     project = copy_project(tmp_path_factory.mktemp("stale") / "project")
     (project.root / "data").mkdir()
@@ -232,9 +233,7 @@ def stale(before: dict[str, Job], after: dict[str, Job]) -> set[str]:
 @pytest.mark.parametrize(
     ("path", "again"), [(path, again) for path, _, again in CHANGES], ids=[path for path, *_ in CHANGES]
 )
-def test_a_setting_makes_stale_what_the_table_says(
-    plans: dict[str, tuple[dict[str, Job], dict[str, Job]]], path: str, again: tuple[str, ...]
-) -> None:
+def test_a_setting_makes_stale_what_the_table_says(plans: Plans, path: str, again: tuple[str, ...]) -> None:
     before, after = plans[path]
     matches = {which: {name for name in after if re.fullmatch(which, name)} for which in again}
     assert all(matches.values()), "a pattern that fits no job"
@@ -244,10 +243,15 @@ def test_a_setting_makes_stale_what_the_table_says(
     assert stale(before, after) == wanted
 
 
+def test_a_family_is_code_of_what_uses_its_models(plans: Plans) -> None:
+    _, jobs = plans["models.one.family"]
+    named = {name for name, job in jobs.items() if "art/models/qwen3_vl.py" in job.input}
+    uses = "(evaluate|serve_check) one .*|train one .* (soft_prompt|lora|art) 0"
+    assert named == {name for name in jobs if re.fullmatch(uses, name)} and len(named) > 10
+
+
 @pytest.mark.parametrize("rule", ["tables", "typeset"])
-def test_tables_and_paper_name_the_settings_that_they_print(
-    plans: dict[str, tuple[dict[str, Job], dict[str, Job]]], rule: str
-) -> None:
+def test_tables_and_paper_name_the_settings_that_they_print(plans: Plans, rule: str) -> None:
     """The paper also where the tables were made by themselves and came out as before."""
     same = {path for path, (before, after) in plans.items() if before[rule].params == after[rule].params}
     assert same == {path for path in plans if path.startswith("models")}
