@@ -27,6 +27,7 @@ rule all:
         STORED,
         ITEMS,
         EVALUATIONS,
+        SERVING,
         DATA_FILES,
         TABLE_FILES,
         FIGURE_FILES,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -69,6 +72,34 @@ for path in files:
 """
 
 
+@dataclass(frozen=True)
+class Job:
+    """A job with what decides whether it is stale, and how it is run (see dag_jobs.py)."""
+
+    rule: str
+    wildcards: dict[str, str]
+    input: list[str]
+    output: list[str]
+    params: list[str]
+    command: str | None
+    log: list[str]
+    threads: int
+    priority: int
+    local: bool
+    environment: str | None
+    report: dict[str, tuple[str, str, dict[str, str]]]
+
+    @property
+    def name(self) -> str:
+        """Rule and wildcards, as ``train tiny-1m arithmetic art 0``."""
+        return " ".join((self.rule, *self.wildcards.values()))
+
+    @property
+    def files(self) -> set[str]:
+        """Inputs, but source files."""
+        return {path for path in self.input if not path.endswith(".py")}
+
+
 class Project:
     """A project folder, and Snakemake in it."""
 
@@ -76,12 +107,14 @@ class Project:
         self.root = root
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start Snakemake in a process group of its own; standard output and error together."""
+        """Start Snakemake in a process group of its own, in no environment; standard output and error together."""
+        programs = [path for path in os.get_exec_path() if Path(path) != Path(sys.executable).parent]
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "PYTEST"))}
+        settings = {"PATH": os.pathsep.join(programs), "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments],
             cwd=self.root,
-            env=clean | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+            env=clean | settings | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -107,6 +140,22 @@ class Project:
         assert done.returncode == 0, done.stdout
         blocks = re.split(r"^(?:local)?rule ", done.stdout, flags=re.MULTILINE)[1:]
         return [(block.split(":", 1)[0], _files("input", block), _files("output", block)) for block in blocks]
+
+    def dags(self, *requests: Sequence[str]) -> list[dict[str, Job] | str]:
+        """All jobs, by name, of each configuration file (with targets behind it), or what Snakemake says instead."""
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("dag_jobs.py"))],
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"},
+            input=json.dumps(requests),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        plans = json.loads(done.stdout)
+        found = [plan if isinstance(plan, str) else [Job(**job) for job in plan] for plan in plans]
+        return [plan if isinstance(plan, str) else {job.name: job for job in plan} for plan in found]
 
     def config(self, name: str) -> dict:
         """Content of config/NAME.yaml."""

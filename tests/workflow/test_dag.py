@@ -1,7 +1,8 @@
-"""The DAG: what is planned, what a change repeats, what stops it."""
+"""The DAG: what is planned, what a change repeats, what stops it.  Settings: test_stale.py; rules: test_rules.py."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
+import yaml
 from dag_project import Project, copy_files
 
 from art.config import load_config
@@ -50,7 +52,21 @@ def test_every_file_below_its_own_folder(project: Project) -> None:
 def test_finished_run_is_left_alone(finished: Project) -> None:
     done = finished.snakemake(*SMOKE)
     assert done.returncode == 0 and "Nothing to be done" in done.stdout
+    assert "Grid of" not in done.stdout  # which a dry run says
     assert "Nothing to be done" in finished.snakemake("figures", *SMOKE).stdout
+
+
+def test_the_report_begins_with_what_was_run(finished: Project) -> None:
+    done = finished.snakemake(*SMOKE, "--report", "report.html")
+    assert done.returncode == 0, done.stdout
+    (begin,) = re.findall(r"var workflow_desc = (.*);", (finished.root / "report.html").read_text())
+    assert "<em>smoke</em>: models tiny-1m; tasks arithmetic, tool_call, multiple_choice; methods no_image, " in begin
+
+
+def test_commands_get_the_resolved_configuration(finished: Project) -> None:
+    said = (finished.root / "results/smoke/config.json").read_text()
+    (given,) = re.findall(r"config --json (.*) --out results/smoke/config\.json", said)
+    assert json.loads(given) == load_config(ROOT / "config/smoke.yaml").model_dump(mode="json")
 
 
 def test_commands_run_with_one_thread(finished: Project) -> None:
@@ -66,28 +82,6 @@ def test_setting_of_a_method_repeats_its_runs_only(finished: Project) -> None:
     assert len(jobs["train"]) == 3 and all("/lora/" in path for path in jobs["train"])
     assert len(jobs["evaluate"]) == 3 and {"measure", "typeset"} <= set(jobs)
     assert "arithmetic" not in jobs and "seed_picture" not in jobs
-
-
-def test_evaluation_setting_trains_nothing(finished: Project) -> None:
-    config = finished.config("smoke")
-    config["evaluation"]["temperature"] = 0.7
-    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
-    assert "train" not in jobs and len(jobs["evaluate"]) > 10
-
-
-def test_analysis_setting_scores_nothing(finished: Project) -> None:
-    config = finished.config("smoke")
-    config["analysis"]["seed"] = 1
-    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
-    assert not {"train", "evaluate"} & set(jobs) and "measure" in jobs
-
-
-def test_training_setting_leaves_controls(finished: Project) -> None:
-    config = finished.config("smoke")
-    config["training"]["completions"] = 2
-    jobs = finished.planned("--configfile", finished.write_config("smoke", config))
-    methods = {path.split("/")[5] for path in jobs["train"]}
-    assert methods == {"art", "art_bound16", "lora", "soft_prompt"}
 
 
 def test_default_of_a_setting_counts_as_a_setting(finished: Project) -> None:
@@ -145,16 +139,14 @@ def test_new_method_and_scorer_repeat_nothing(finished: Project) -> None:
     assert finished.planned(*SMOKE) == {}
 
 
-def test_lost_snapshots_are_made_again(finished: Project) -> None:
-    shutil.rmtree(finished.root / "results/smoke/runs/tiny-1m/arithmetic/art/seed0/snapshots")
-    assert len(finished.planned(*SMOKE)["train"]) == 1
-
-
-def test_lost_file_is_made_again(finished: Project) -> None:
+def test_what_is_lost_is_made_again(finished: Project) -> None:
     run = finished.root / "results/smoke/runs/tiny-1m/arithmetic/art/seed0"
     (run / "items.jsonl").unlink()
     jobs = finished.planned(*SMOKE)
     assert "train" not in jobs and len(jobs["evaluate"]) == 1
+    shutil.rmtree(run / "snapshots")
+    (run.parents[1] / "lora/seed0/train.jsonl").unlink()
+    assert len(finished.planned(*SMOKE)["train"]) == 2
 
 
 def test_failure_shows_its_log_and_others_go_on(project: Project) -> None:
@@ -221,12 +213,14 @@ def test_a_new_figure_is_a_file_and_a_caption(project: Project) -> None:
 
 
 def test_targets(project: Project) -> None:
-    assert set(project.planned("smoke")) == {"smoke"}
-    assert set(project.planned("search")) == {"search"}
-    configs = {path.stem for path in (ROOT / "config/pretrain").glob("*.yaml")}
-    assert len(project.planned("pretrain")["reference_model"]) == len(configs)
-    jobs = project.planned("search_table", "--configfile", "config/search.yaml")
-    assert "evaluate" not in jobs and jobs["search_table"] == ["results/search/analysis/search.csv"]
+    smoke, search, pretrain, table = (
+        {job.rule for job in plan.values()}
+        for plan in project.dags(
+            *(("config/search.yaml", name) for name in ("smoke", "search", "pretrain", "search_table"))
+        )
+    )
+    assert (smoke, search, pretrain) == ({"smoke"}, {"search"}, {"pretrain", "reference_model"})
+    assert table == {"search_table", "train", "seed_picture", "arithmetic", "tool_call", "multiple_choice"}
 
 
 def test_smoke_has_every_kind_and_task_of_the_default() -> None:
@@ -301,7 +295,10 @@ def test_rules_name_the_code_that_they_run(inputs: dict[str, set[str]], output: 
     ("output", "commands"),
     [
         ("results/pretrain/tiny-1m/model.safetensors", ["art/pretrain.py", "art/reference_card.py"]),
-        ("results/smoke/analysis/accuracy.csv", ["analysis/measures.py", "analysis/pictures.py"]),
+        (
+            "results/smoke/analysis/accuracy.csv",
+            ["analysis/measures.py", "analysis/pictures.py", "analysis/serving.py"],
+        ),
         ("results/smoke/analysis/search.csv", ["analysis/search.py"]),
         ("results/smoke/paper/tables/accuracy.csv", ["analysis/tables.py"]),
         ("results/smoke/paper/figures/images.pdf", ["analysis/figures/__init__.py", "analysis/figures/images.py"]),
@@ -313,14 +310,27 @@ def test_rules_without_a_choice_name_all_code(inputs: dict[str, set[str]], outpu
     assert loaded(*commands) - {"art/config.py"} <= inputs[output]
 
 
-@pytest.mark.parametrize("name", ["slurm", "gpu"])
-def test_other_profiles_are_well_formed(project: Project, name: str) -> None:
-    arguments = ("--workflow-profile", f"profiles/{name}", *(("--executor", "local") if name == "slurm" else ()))
-    if name == "slurm":  # its own options are known only where the plugin is installed
-        path = project.root / "profiles/slurm/config.yaml"
-        path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("slurm-")))
-        arguments = (*arguments, "--cores", "1")
+def test_the_profile_of_a_cluster_is_well_formed(project: Project) -> None:
+    """But for its own options, which are known only where the plugin is installed."""
+    path = project.root / "profiles/slurm/config.yaml"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("slurm-")))
+    arguments = ("--workflow-profile", "profiles/slurm", "--executor", "local", "--cores", "1")
     assert "train" in project.planned(*SMOKE, *arguments)
+
+
+def test_one_job_at_a_time_has_the_gpu(project: Project) -> None:
+    done = project.snakemake("--dry-run", "all", "pretrain", *SMOKE, "--workflow-profile", "profiles/gpu")
+    blocks = re.split(r"^(?:local)?rule ", done.stdout, flags=re.M)[1:]
+    having = {block.split(":")[0] for block in blocks if re.search(r"^ +resources:.*\bgpu=1\b", block, re.M)}
+    assert having == {"train", "evaluate", "reference_model"}
+    assert yaml.safe_load((ROOT / "profiles/gpu/config.yaml").read_text())["resources"] == {"gpu": 1}
+
+
+@pytest.mark.parametrize("name", ["default", "gpu", "slurm"])
+def test_every_profile_goes_on_after_a_failure_and_after_a_kill(name: str) -> None:
+    profile = yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
+    assert profile["keep-going"] is profile["rerun-incomplete"] is profile["show-failed-logs"] is True
+    assert profile.get("cores") == (None if name == "slurm" else "all")
 
 
 def test_snakefile_stays_a_table_of_contents() -> None:

@@ -26,9 +26,12 @@ def config(project: Project) -> dict:
 
 def test_data_sets_of_reasoning_gym_share_a_file(project: Project, config: dict) -> None:
     config["tasks"] |= {name: {"scorer": "reasoning_gym"} for name in ("gcd", "leg_counting")}
-    jobs = project.planned("--configfile", project.write_config("published", config))
+    path = project.write_config("published", config)
+    jobs = {rule: (inputs, outputs) for rule, inputs, outputs in project.jobs("--configfile", path)}
+    code = {f"art/{name}.py" for name in ("tasks/prepare", "tasks/reasoning_gym", "scoring/reasoning_gym", "records")}
     for name in ("gcd", "leg_counting"):
-        assert jobs[f"reasoning_gym_{name}"] == [f"results/smoke/tasks/{name}/train.jsonl"]
+        inputs, outputs = jobs[f"reasoning_gym_{name}"]
+        assert outputs[0] == f"results/smoke/tasks/{name}/train.jsonl" and code <= set(inputs)
 
 
 def test_each_data_set_is_a_rule(project: Project, config: dict) -> None:

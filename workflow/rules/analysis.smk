@@ -8,6 +8,7 @@ rule measure:
         ITEMS,
         TRAINED,
         STORED,
+        PICTURES,
         SERVING,
         code=code("analysis/measures.py", "analysis/pictures.py", "analysis/serving.py"),
     output:

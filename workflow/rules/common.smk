@@ -54,10 +54,12 @@ RUN = f"{RESULTS}/runs/{{model}}/{{task}}/{{method}}/seed{{seed}}"
 RUN_LOG = f"{RESULTS}/logs/{{model}}/{{task}}/{{method}}/seed{{seed}}"
 
 RUNS = [f"{RESULTS}/{run.folder}" for run in CONFIG.grid()]
-TRAINED = [f"{folder}/run.json" for folder in RUNS]
+TRAINED = [f"{folder}/{name}" for folder in RUNS for name in ("run.json", "train.jsonl")]
 ITEMS = [f"{folder}/items.jsonl" for folder in RUNS]
 EVALUATIONS = [f"{folder}/evaluation.json" for folder in RUNS]
 STORED = [f"{folder}/{name}" for folder in RUNS for name in ("artifact", "snapshots")]
+
+PICTURES = [f"{RESULTS}/seeds/{task}.png" for task in CONFIG.tasks]
 
 SERVED = dict.fromkeys(f"{RESULTS}/serving/{run.model}/{run.task}" for run in CONFIG.grid() if CONFIG.serving)
 SERVING = [f"{folder}/{name}" for folder in SERVED for name in SERVING_FILES]
