@@ -15,7 +15,7 @@ from torch import Tensor
 
 import art.train as loop
 from art.models.policy import Prefix
-from art.records import Problem
+from art.records import Problem, read_records
 from art.rollouts.engines import Engine, Place
 from art.rollouts.sampler import Decoding, Rollouts, sample
 from art.runs import Clock, Workspace
@@ -160,3 +160,19 @@ class Stage:
         """A trainer on this stage."""
         workspace = Workspace(self.world.config(**sections), self.world.key(method, seed=seed), self.world.results)
         return loop.Trainer(workspace, Counting())
+
+    def train(self, method: str, **sections: dict) -> Path:
+        """A whole run by the function that the command calls; returns its folder."""
+        loop.train(self.world.config(**sections), self.world.key(method), self.world.results)
+        return self.world.folder(method)
+
+
+def problems(world: World, split: str = "train") -> list[Problem]:
+    """A problem file of the task whose trainers a stage makes."""
+    return read_records(world.results / f"tasks/arithmetic/{split}.jsonl", Problem)
+
+
+def indices(world: World, calls: Sequence[Call]) -> list[list[int]]:
+    """Which problems of the training file each call got."""
+    known = [problem.id for problem in problems(world)]
+    return [[known.index(problem.id) for problem in call.problems] for call in calls]
