@@ -19,7 +19,6 @@ from art.records import RunRecord, read_json
 from art.rollouts.engines import EngineError
 from art.rollouts.sampler import NonFiniteError
 
-
 # -- the log -------------------------------------------------------------------------------------------------------
 
 
