@@ -228,7 +228,7 @@ def _clipped_surrogate(
     if importance is not None:
         surrogate = surrogate * _kept(importance.detach(), mask)
     clipped = ((advantage > 0) & (ratio > 1 + clip_high)) | ((advantage < 0) & (ratio < 1 - clip_low))
-    return surrogate, clipped.detach()
+    return surrogate, clipped
 
 
 def _kept(values: Tensor, mask: Tensor) -> Tensor:

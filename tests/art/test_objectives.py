@@ -83,7 +83,7 @@ def test_grpo_by_hand() -> None:
     mask = torch.tensor([[True, True, False], [True, True, True]])
     old = torch.zeros(2, 3, dtype=torch.float64)
     reference = torch.full((2, 3), math.log(2.0), dtype=torch.float64)
-    result = grpo_loss(ratios.log(), mask, tensor([2.0, -1.0]), old, reference, clip=0.2, kl_weight=0.5)
+    result = grpo_loss(ratios.log(), mask, tensor([2.0, -1.0]), old, reference, kl_weight=0.5)
     surrogate = (2 * (1 + 1.2) / 2 - (0.8 + 1.5 + 1.0) / 3) / 2
 
     def k3(ratio: float) -> float:
@@ -92,6 +92,39 @@ def test_grpo_by_hand() -> None:
     divergence = ((k3(1) + k3(1.5)) / 2 + (k3(0.5) + k3(1.5) + k3(1)) / 3) / 2
     assert_close(result.loss, tensor(-surrogate + 0.5 * divergence).reshape(()))
     assert_close(result.clipped, tensor((1 / 2 + 1 / 3) / 2).reshape(()))
+    assert_close(grpo_loss(ratios.log(), mask, tensor([2.0, -1.0]), old).loss, tensor(-surrogate).reshape(()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss", "clipped"),
+    [
+        # A = 2: ratios 1 and 1.5, which is cut to 1.1.  A = -1: .55 is raised to .6, 1.5 and 1 count in full.
+        ({"kind": "dapo", "clip_low": 0.4, "clip_high": 0.1}, -(2 * (1 + 1.1) - (0.6 + 1.5 + 1)) / 5, 2 / 5),
+        # Here 1.5 is cut to 1.4.  The reference is twice as likely, so k3 is 2 / ratio - ln(2 / ratio) - 1.
+        (
+            {"kind": "grpo", "clip_low": 0.4, "kl_weight": 0.25},
+            -(2 * (1 + 1.4) / 2 - (0.6 + 1.5 + 1) / 3) / 2
+            + 0.25
+            * ((2 + 2 / 1.5 - math.log(4 / 1.5) - 2) / 2 + (2 / 0.55 + 2 / 1.5 + 2 - math.log(8 / 0.825) - 3) / 3)
+            / 2,
+            (1 / 2 + 1 / 3) / 2,
+        ),
+        ({"kind": "supervised"}, -math.log(1 * 1.5 * 0.55 * 1.5 * 1) / 5, 0.0),
+    ],
+)
+def test_the_configured_loss_has_the_configured_values(settings: dict, loss: float, clipped: float) -> None:
+    logprobs = tensor([[1.0, 1.5, 9.0], [0.55, 1.5, 1.0]]).log()
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    more = {"advantages": tensor([2.0, -1.0]), "old_logprobs": torch.zeros(2, 3, dtype=torch.float64)}
+    reference = torch.full((2, 3), math.log(2.0), dtype=torch.float64)
+    result = objective_loss(ObjectiveSection(**settings), logprobs, mask, reference_logprobs=reference, **more)
+    assert result.loss.item() == pytest.approx(loss)
+    assert result.clipped.item() == pytest.approx(clipped)
+
+
+def test_a_completion_without_an_advantage_is_never_clipped() -> None:
+    ratios, mask = tensor([[9.0], [0.1]]), torch.ones(2, 1, dtype=torch.bool)
+    assert dapo_loss(ratios.log(), mask, tensor([0.0, 0.0]), torch.zeros_like(ratios)).clipped.item() == 0.0
 
 
 def test_supervised_by_hand() -> None:
@@ -176,11 +209,11 @@ def test_nothing_kept_is_zero(kind: str) -> None:
     assert loss_of(kind, data | {"mask": torch.zeros_like(data["mask"])}).loss.item() == 0.0
 
 
-def test_no_gradient_flows_into_old_logprobs() -> None:
+def test_no_gradient_flows_into_old_logprobs_and_advantages() -> None:
     data = batch()
-    old = data["old_logprobs"].requires_grad_()
-    dapo_loss(data["logprobs"].requires_grad_(), data["mask"], data["advantages"], old).loss.backward()
-    assert old.grad is None
+    old, advantages = data["old_logprobs"].requires_grad_(), data["advantages"].requires_grad_()
+    dapo_loss(data["logprobs"].requires_grad_(), data["mask"], advantages, old).loss.backward()
+    assert old.grad is None and advantages.grad is None
 
 
 @pytest.mark.parametrize("kind", ["dapo", "grpo"])
@@ -192,7 +225,7 @@ def test_missing_advantages_are_named(kind: str) -> None:
 
 def test_missing_reference_is_named() -> None:
     data = batch()
-    with pytest.raises(ValueError, match="kl_weight"):
+    with pytest.raises(ValueError, match=r"objective\.kl_weight above 0 needs .* the untrained policy"):
         grpo_loss(data["logprobs"], data["mask"], data["advantages"], kl_weight=0.1)
 
 

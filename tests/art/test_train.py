@@ -11,13 +11,7 @@ from tiny_world import Undisturbed, World, contents, log, run
 
 from art.images import decode_png
 from art.records import Problem, RecordError, RunRecord, read_json, read_records, write_records
-from art.runs import Clock, Workspace
-from art.train import Trainer, TrainingError, evenly
-
-
-def trainer(world: World, method: str, **sections: dict) -> Trainer:
-    return Trainer(Workspace(world.config(**sections), world.key(method), world.results), Clock())
-
+from art.train import Trainer, TrainingError
 
 # -- what a run leaves ---------------------------------------------------------------------------------------------
 
@@ -55,21 +49,6 @@ def test_the_last_snapshot_is_the_artefact_and_the_first_the_seed(world: World) 
     assert (folder / "snapshots/step0000.png").read_bytes() == (world.results / "seeds/arithmetic.png").read_bytes()
     moved = decode_png(folder / "artifact/image.png", 64) != decode_png(world.results / "seeds/arithmetic.png", 64)
     assert moved.mean() > 0.5
-
-
-def test_seeds_differ(world: World) -> None:
-    one, two = (run(world, "art", seed) / "artifact/image.png" for seed in (0, 1))
-    assert one.read_bytes() != two.read_bytes()
-
-
-def test_methods_of_one_seed_see_the_same_problems(world: World) -> None:
-    art, lora = trainer(world, "art"), trainer(world, "lora")
-    for step in range(9):  # more than two epochs of 16 problems
-        for attempt in range(2):
-            assert art._prompts(step, attempt) == lora._prompts(step, attempt)
-    seen = [problem.id for step in range(4) for problem in art._prompts(step, 0)]
-    assert len(set(seen)) == 16, "an epoch is the whole file"
-    assert [problem.id for step in range(4, 8) for problem in art._prompts(step, 0)] != seen
 
 
 # -- objectives ----------------------------------------------------------------------------------------------------
@@ -130,46 +109,6 @@ def test_an_easy_reward_is_learned(world: World, monkeypatch: pytest.MonkeyPatch
     )
     rewards = [record.reward for record in log(folder)[1:]]
     assert sum(rewards[-2:]) > 1.5 * sum(rewards[:2])
-
-
-def test_degenerate_groups_are_counted_and_dropped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from art.scoring import SCORERS, Judgement
-
-    class Flat:
-        @staticmethod
-        def judge(completion: str, problem: Problem) -> Judgement:
-            return Judgement(None, 0, 0.0)
-
-    monkeypatch.setitem(SCORERS, "numeric", Flat)
-    before = decode_png(world.results / "seeds/arithmetic.png", 64)
-    folder = run(world, "art", training={"steps": 2, "max_resamples": 2})
-    for record in log(folder)[1:]:
-        assert (record.groups, record.groups_dropped) == (12, 12)  # 4 problems, drawn three times
-        assert record.loss is None and record.gradient_norm is None and record.updates == 0
-    assert (decode_png(folder / "artifact/image.png", 64) == before).all()
-
-
-def test_kept_groups_are_split_evenly(world: World) -> None:
-    for count in range(17):
-        parts = [len(part) for part in evenly(list(range(count)), 4)]
-        assert sum(parts) == count and len(parts) == min(4, count) and (not parts or max(parts) - min(parts) <= 1)
-    assert [record.updates for record in log(run(world, "art", objective={"kind": "grpo"}))] == [None, 2, 2, 2]
-
-
-def test_resampling_fills_the_batch_with_groups_that_teach(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = trainer(world, "art", training={"max_resamples": 3})
-    calls = 0
-
-    def score(problems, rollouts, tally):
-        nonlocal calls
-        calls += 1
-        groups, _ = original(problems, rollouts, tally)
-        return groups, [calls == 1 and index < 3 for index in range(len(problems))]
-
-    original = made._score
-    monkeypatch.setattr(made, "_score", score)
-    groups, tally = made._sample_groups(0)
-    assert (len(groups), tally.groups, tally.dropped, calls) == (4, 7, 3, 2)
 
 
 # -- failures ------------------------------------------------------------------------------------------------------

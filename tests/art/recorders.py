@@ -1,0 +1,178 @@
+"""Stand-ins for the training loop's partners that write down what the loop gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_world import World
+from torch import Tensor
+
+import art.train as loop
+from art.models.policy import Prefix
+from art.records import Problem, read_records
+from art.rollouts.engines import Engine, Place
+from art.rollouts.sampler import Decoding, Rollouts, sample
+from art.runs import Clock, Workspace
+from art.scoring import SCORERS, Judgement
+
+
+@dataclass(frozen=True)
+class Call:
+    """One batch of completions that the loop asked for."""
+
+    problems: list[Problem]
+    prefix: Prefix
+    group: int
+    decoding: Decoding
+    seed: int | None
+    rollouts: Rollouts
+    loads: int
+
+
+class Recorder(Engine):
+    """An engine that remembers what it was asked for.
+
+    Args:
+        place: as for any engine.
+        shares: whether it passes for an engine that samples from the policy itself.
+        real: completions are the policy's; otherwise fixed tokens, and the model does not run.
+        shift: what its log-probabilities lie above the policy's, by token.
+    """
+
+    def __init__(
+        self, place: Place, shares: bool = True, real: bool = False, shift: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        super().__init__(place)
+        self.place, self.shares_policy, self.real, self.shift = place, shares, real, shift
+        self.calls: list[Call] = []
+        self.loaded: list[dict[str, Tensor]] = []
+        self.closed = 0
+        self.fault: Exception | None = None
+
+    @property
+    def name(self) -> str:
+        return "a recorder"
+
+    def sample(
+        self,
+        problems: Sequence[Problem],
+        prefix: Prefix,
+        group: int,
+        decoding: Decoding,
+        generator: torch.Generator | None = None,
+    ) -> Rollouts:
+        if self.fault is not None:
+            raise self.fault
+        seed = None if generator is None else generator.initial_seed()
+        if self.real:
+            made = unequal(sample(self.policy, problems, prefix, group, decoding, generator))
+        else:
+            made = fixed(len(problems) * group, 10 * len(problems))
+        if self.shift is not None:
+            made = replace(made, logprobs=(made.logprobs + self.shift(made.tokens)) * made.mask)
+        self.calls.append(Call(list(problems), prefix, group, decoding, seed, made, len(self.loaded)))
+        return made
+
+    def load_adapter(self, folder: Path) -> None:
+        self.loaded.append(load_file(folder / "adapter_model.safetensors"))
+
+    def close(self) -> None:
+        self.closed += 1
+
+    @property
+    def rollouts(self) -> list[Call]:
+        """The calls without those for validation, which is greedy."""
+        return [call for call in self.calls if call.decoding.temperature]
+
+
+def lengths(rows: int, most: int) -> Tensor:
+    """Lengths of completions, (rows, 1): most, 1, 2, ..., most, 1, ..."""
+    return ((torch.arange(rows) + most - 1) % most + 1).unsqueeze(1)
+
+
+def unequal(made: Rollouts) -> Rollouts:
+    """Completions cut to unequal lengths."""
+    rows, most = made.tokens.shape
+    mask = made.mask & (torch.arange(most) < lengths(rows, most))
+    return replace(made, tokens=made.tokens * mask, mask=mask, logprobs=made.logprobs * mask)
+
+
+def fixed(rows: int, prompt_tokens: int) -> Rollouts:
+    """Completions of 3, 1, 2, 3, ... tokens, no two alike, whose log-probabilities are -1/2 everywhere."""
+    mask = torch.arange(3) < lengths(rows, 3)
+    tokens = (100 + torch.arange(3 * rows).view(rows, 3)) * mask
+    return Rollouts(tokens, mask, -0.5 * mask.float(), prompt_tokens)
+
+
+class Judge:
+    """A scorer with a list of verdicts (score, reward), which it gives one after the other, again and again."""
+
+    def __init__(self, verdicts: Sequence[tuple[int, float]]) -> None:
+        self.verdicts = verdicts
+        self.seen: list[tuple[str, Problem]] = []
+
+    def judge(self, completion: str, problem: Problem) -> Judgement:
+        score, reward = self.verdicts[len(self.seen) % len(self.verdicts)]
+        self.seen.append((completion, problem))
+        return Judgement(None, score, reward)
+
+
+class Counting(Clock):
+    """A clock on which every phase takes a second."""
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self.seconds[name] = self.seconds.get(name, 0.0) + 1.0
+        yield
+
+
+FLAT = [(0, 0.0)]
+"""Verdicts from which nothing can be learned."""
+
+
+class Stage:
+    """Puts the stand-ins in the place of the real ones; ``judge`` begins its list when the trainer is made."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world, self.monkeypatch = world, monkeypatch
+        self.engine: Recorder
+        self.judge: Judge
+
+    def open(self, verdicts: Sequence[tuple[int, float]] = FLAT, **how: bool | Callable[[Tensor], Tensor]) -> None:
+        """Let trainers that are made from now on have a recorder and a judge."""
+
+        def opened(place: Place) -> Recorder:
+            self.engine = Recorder(place, **how)
+            self.judge.seen.clear()  # reading a problem file asks the scorer whether it takes the references
+            return self.engine
+
+        self.judge = Judge(verdicts)
+        self.monkeypatch.setattr(loop, "open_engine", opened)
+        self.monkeypatch.setitem(SCORERS, "numeric", self.judge)
+
+    def trainer(self, method: str, seed: int = 0, **sections: dict) -> loop.Trainer:
+        """A trainer on this stage."""
+        workspace = Workspace(self.world.config(**sections), self.world.key(method, seed=seed), self.world.results)
+        return loop.Trainer(workspace, Counting())
+
+    def train(self, method: str, **sections: dict) -> Path:
+        """A whole run by the function that the command calls; returns its folder."""
+        loop.train(self.world.config(**sections), self.world.key(method), self.world.results)
+        return self.world.folder(method)
+
+
+def problems(world: World, split: str = "train") -> list[Problem]:
+    """A problem file of the task whose trainers a stage makes."""
+    return read_records(world.results / f"tasks/arithmetic/{split}.jsonl", Problem)
+
+
+def indices(world: World, calls: Sequence[Call]) -> list[list[int]]:
+    """Which problems of the training file each call got."""
+    known = [problem.id for problem in problems(world)]
+    return [[known.index(problem.id) for problem in call.problems] for call in calls]
