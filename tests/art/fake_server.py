@@ -80,7 +80,9 @@ class FakeServer:
         problem, prefix = _read(body["messages"], body.get("tools"), policy)
         prompt = _prompt_ids(body, policy, prefix)
         decoding = Decoding(body["temperature"], body["max_completion_tokens"], body.get("presence_penalty", 0.0))
-        seed = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+        # Not of the model's name: it may be a temporary path, or drawn for an adapter.
+        told = {name: value for name, value in body.items() if name != "model"}
+        seed = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(seed[:7]))
         made = sample(policy, [problem], prefix, body.get("n", 1), decoding, generator)
         return {

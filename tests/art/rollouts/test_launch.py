@@ -127,7 +127,8 @@ def test_a_proxy_has_nothing_to_do_with_it(tmp_path: Path, monkeypatch: pytest.M
     stand_in(tmp_path, READY, monkeypatch)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    LaunchedServer({}, "name", tmp_path / "log", 60).close()
+    with closing(LaunchedServer({}, "name", tmp_path / "log", 60)) as server:
+        assert "it is running" in server.last_words()
 
 
 def test_what_a_killed_server_leaves_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
