@@ -50,10 +50,10 @@ def make_lively(checkpoint: Path) -> None:
     save_file(values, path, {"format": "pt"})
 
 
-def write_adapter(policy: Policy, folder: Path, seed: int = 0) -> None:
+def write_adapter(policy: Policy, folder: Path, seed: int = 0, rank: int = RANK) -> None:
     """An adapter of random numbers, also where training begins at zero."""
     torch.manual_seed(seed)
-    settings = LoraConfig(r=RANK, lora_alpha=16, target_modules=TARGETS, init_lora_weights=False)
+    settings = LoraConfig(r=rank, lora_alpha=16, target_modules=TARGETS, init_lora_weights=False)
     get_peft_model(copy.deepcopy(policy).model, settings).save_pretrained(folder)
 
 
@@ -70,9 +70,19 @@ def prefix_of(kind: str, variant: int) -> Prefix:
     return Prefix()
 
 
-def write_artefact(world: World, config: Config, kind: str, variant: int, policy: Policy, seed: int = 0) -> None:
-    """The artefact and the record of a run of the kind's method."""
-    run = Workspace(config, world.key(METHODS[kind], seed=seed), world.results)
+def write_artefact(
+    world: World,
+    config: Config,
+    kind: str,
+    variant: int,
+    policy: Policy,
+    *,
+    method: str | None = None,
+    seed: int = 0,
+    rank: int = RANK,
+) -> None:
+    """The artefact and the record of a run, of the kind's method if no other is named."""
+    run = Workspace(config, world.key(method or METHODS[kind], seed=seed), world.results)
     prefix = prefix_of(kind, variant)
     artefact = Artifact(
         kind=run.section.kind,
@@ -87,7 +97,7 @@ def write_artefact(world: World, config: Config, kind: str, variant: int, policy
         elif kind == "embeddings":
             save_file({"embeddings": prefix.embeddings}, folder / EMBEDDINGS)
         elif kind == "adapter":
-            write_adapter(policy, folder / ADAPTER, variant)
+            write_adapter(policy, folder / ADAPTER, variant, rank)
     run.write_record("run", Clock(), trained_numbers=1234, prefix_tokens=56)
 
 

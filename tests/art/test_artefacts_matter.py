@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from artefacts import METHODS, lively, make_lively, said, write_artefact
 from fake_server import FakeServer
+from fake_vllm import fake_vllm
 from tiny_world import World
 
 from art.evaluate import evaluate
@@ -48,3 +49,18 @@ def test_the_answers_are_those_of_the_artefact(lively_world: World, policy: Poli
             wanted.append(said(policy, problems, kind, variant, adapter, LENGTH))
             assert [item.completion for item in items] == wanted[-1]
     assert len({tuple(texts) for texts in wanted}) == 3, "none, and each of the two, are told apart"
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_vllm_gets_the_artefact(lively_world: World, policy: Policy, kind: str) -> None:
+    """Its stand-in answers by a hash of all that it is sent."""
+    world, key = lively_world, lively_world.key(METHODS[kind])
+    config = world.config(evaluation=SETTINGS, engine={"kind": "vllm"})
+    found = []
+    with fake_vllm(policy):
+        for variant in (0, 1, 0):
+            write_artefact(world, config, kind, variant, policy)
+            evaluate(config, key, world.results)
+            found.append(read_records(world.folder(METHODS[kind]) / "items.jsonl", Item))
+    assert found[0] == found[2] and len(found[0]) == 8
+    assert all(one.completion != other.completion for one, other in zip(found[0], found[1], strict=True))

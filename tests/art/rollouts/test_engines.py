@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from artefacts import write_adapter
 
 from art.config import EngineSection, ModelSection
 from art.images import random_image
-from art.methods.lora import TARGETS, overlay_adapter
+from art.methods.lora import overlay_adapter
 from art.models.policy import Policy, Prefix
 from art.models.preprocessor import CheckpointError
 from art.pixels import levels_to_tensor
@@ -198,10 +198,7 @@ def test_the_transformers_engine_is_the_sampler(
 
 
 def test_the_transformers_engine_overlays_an_adapter(tiny_policy: Policy, some: list[Problem], tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    donor = copy.deepcopy(tiny_policy)
-    adapted = get_peft_model(donor.model, LoraConfig(r=2, target_modules=TARGETS, init_lora_weights=False))
-    adapted.save_pretrained(tmp_path / "adapter")
+    write_adapter(tiny_policy, tmp_path / "adapter")
     policy, expected = copy.deepcopy(tiny_policy), copy.deepcopy(tiny_policy)
     overlay_adapter(expected, tmp_path / "adapter")
     engine = Transformers(place(policy, tmp_path))

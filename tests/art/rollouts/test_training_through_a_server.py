@@ -69,8 +69,8 @@ def test_training_through_a_server(
     assert ["weight_sync" in step.seconds for step in steps] == [False, *2 * [method == "lora"]]
     assert b"gap_mean" in contents(folder)["train.jsonl"] and b'"gap_mean":null' in plain["train.jsonl"]
     kinds = {"art": ["image_url", "text"], "lora": ["text"], "soft_prompt": ["prompt_embeds", "text"]}
-    for body in requests:
-        assert [part["type"] for part in body["messages"][0]["content"]] == kinds[method]
+    sent = [[part["type"] for part in body["messages"][0]["content"]] for body in requests]
+    assert sent == [kinds[method]] * len(requests) and requests
 
 
 def test_a_server_with_the_trained_image_sees_each_step_of_it(world: World, tiny_policy: Policy, vowels: None) -> None:
