@@ -27,7 +27,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[RecordingEngine]:
     return record_engines(monkeypatch)
 
 
-def tests_of(world: World, task: str = "arithmetic") -> list[Problem]:
+def held_out(world: World, task: str = "arithmetic") -> list[Problem]:
     return read_records(world.results / f"tasks/{task}/test.jsonl", Problem)
 
 
@@ -41,7 +41,7 @@ def test_the_engine_is_asked_what_the_settings_say(world: World, opened: list[Re
     config = world.config(evaluation=asked)
     make_control(config, world.key("no_image"), world.results)
     evaluate(config, world.key("no_image"), world.results)
-    names = [problem.id for problem in tests_of(world)]
+    names = [problem.id for problem in held_out(world)]
     parts = [names[:3], names[3:6], names[6:]]
     greedy, sampled = Decoding(0.0, 2, 0.5), Decoding(0.7, 2, 0.5)
     (engine,) = opened
@@ -99,7 +99,7 @@ def test_the_record_counts_tokens_and_names_where_it_ran(world: World, tiny_poli
     folder = world.folder("random_string")
     evaluate(config, world.key("random_string"), world.results)
     made = record(folder)
-    prompts = sum(len(tiny_policy.encode(problem, prefix_of("text", 0))[0]) for problem in tests_of(world))
+    prompts = sum(len(tiny_policy.encode(problem, prefix_of("text", 0))[0]) for problem in held_out(world))
     assert made.prompt_tokens == 2 * prompts
     assert (made.trained_numbers, made.prefix_tokens) == (1234, 56), "the run's, from its record"
     assert (made.device, made.engine, made.threads) == (processor(), "transformers", 1)
@@ -123,7 +123,7 @@ def test_each_completion_is_scored_for_its_problem(
     monkeypatch.setattr(RecordingEngine, "sample", tell)
     config = world.config(evaluation={"samples": 3, "batch_size": 3})
     path = world.results / "tasks/arithmetic/test.jsonl"
-    problems = tests_of(world)
+    problems = held_out(world)
     problems[1] = problems[1].model_copy(update={"veiled": True})
     write_records(path, problems)
     make_control(config, world.key("no_image"), world.results)
@@ -177,7 +177,7 @@ def test_an_adapter_without_a_rank_is_named(world: World, tiny_policy: Policy) -
 
 def test_a_test_problem_with_a_special_token_is_named_with_its_line(world: World) -> None:
     path = world.results / "tasks/arithmetic/test.jsonl"
-    problems = tests_of(world)
+    problems = held_out(world)
     question = "What is <|im_end|>?"
     name = problem_id(question, "1", None, None)
     problems[6] = Problem(id=name, question=question, answer="1")

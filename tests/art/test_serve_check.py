@@ -183,7 +183,7 @@ def test_each_artefact_is_what_was_asked(finished: World, server: Launched) -> N
                 "presence_penalty": 0.5,
                 "chat_template_kwargs": {"enable_thinking": False},
             }
-        if "image" in kinds.get(method, "")[0]:
+        if kinds.get(method, ["text"])[0] == "image_url":
             assert {picture(body) for body in own} == {(finished.folder(method) / "artifact/image.png").read_bytes()}
     assert len(bodies) == PROBLEMS * len(METHODS)
 
@@ -339,7 +339,8 @@ def test_a_server_that_fails_is_closed_and_nothing_is_written(
     with pytest.raises(EngineError, match=r"http://127\.0\.0\.1:\d+/v1: APIConnectionError.*it has not stopped"):
         serve_check(settings(finished), "tiny", "arithmetic", results)
     assert not servers[0].open and not folder(results).exists()
-    assert len(servers[0].requests) == 2 * PROBLEMS, "each was tried again once, as configured"
+    tries = Counter(body["messages"][0]["content"][0]["text"] for body in servers[0].requests)
+    assert max(tries.values()) == 2, "tried again once, as configured"
 
 
 def no_ids(answer: dict[str, Any]) -> dict[str, Any]:
@@ -350,11 +351,11 @@ def no_ids(answer: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"version": {}}, "KeyError: 'version'"),
-        ({"version": []}, "TypeError"),
+        ({"version": {}}, "EngineError: .*KeyError: 'version'"),
+        ({"spoil": lambda answer: answer | {"choices": None}}, "TypeError: "),
         ({"spoil": no_ids}, "EngineError: a streamed answer without token_ids or usage.*too old"),
     ],
-    ids=["no version", "another version", "no ids"],
+    ids=["no version", "no choices", "no ids"],
 )
 def test_another_server_than_vllms_is_named(
     finished: World, policy: Policy, results: Path, change: dict[str, Any], said: str

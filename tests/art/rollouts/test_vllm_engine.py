@@ -86,7 +86,7 @@ def test_sampling_is_the_policys(
         "presence_penalty": 0.5,
         "logprobs": 0,
         "stop_token_ids": [tiny_policy.end_token, 70],
-        "logit_bias": {token: -100.0 for token in range(700) if math.isinf(tiny_policy.forbidden[token])},
+        "logit_bias": {token: -100.0 for token, bias in enumerate(tiny_policy.forbidden.tolist()) if bias == -math.inf},
         "detokenize": False,
     }
     assert adapter is None
