@@ -97,7 +97,7 @@ class Vllm(Engine):
                 self._prompts(problems, prefix), parameters, lora_request=self._adapter, use_tqdm=False
             )
         except Exception as error:  # vLLM's own errors, and those of a core that has died
-            raise EngineError(f"vLLM failed: {error or type(error).__name__}") from None
+            raise EngineError(f"vLLM failed: {str(error) or type(error).__name__}") from None
         replies = [
             Reply(
                 answer.prompt_token_ids,

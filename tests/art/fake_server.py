@@ -13,26 +13,35 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
+from art.config import EngineSection, ModelSection
 from art.methods.lora import overlay_adapter
 from art.models.policy import Policy, Prefix
 from art.pixels import levels_to_tensor
 from art.records import Problem, problem_id
+from art.rollouts.engines import Place, open_engine
 from art.rollouts.sampler import Decoding, Rollouts, sample
+from art.rollouts.server_engine import Server
 
 CHAT = "/v1/chat/completions"
 PLACEHOLDER = 0  # vLLM's own in the place of embeddings
+MODEL = "some/where"
 VERSION = "0.0.fake"
 METRICS = """\
 vllm:prefix_cache_queries_total{engine="0",model_name="m"} 200.0
+vllm:prefix_cache_queries_total{engine="1",model_name="m"} 100.0
 vllm:prefix_cache_hits_total{engine="0",model_name="m"} 50.0
+vllm:prefix_cache_hits_total{engine="1",model_name="m"} 10.0
 vllm:mm_cache_queries_total{engine="0",model_name="m"} 40.0
 vllm:mm_cache_hits_total{engine="0",model_name="m"} 30.0
 """
@@ -48,6 +57,7 @@ class FakeServer:
             connection ends in the middle of the answer), "hang" (no answer for a second).
         adapter_faults: the same for requests that load and unload adapters; they are done before the answer is lost.
         spoil: changes an answer before it is sent.
+        version, metrics: what it says of its version and of its caches.
         twist: changes the log-probabilities of a completion's tokens, both (tokens,), before they are sent.
     """
 
@@ -61,6 +71,8 @@ class FakeServer:
         self.adapter_faults: Iterator[str | None] = iter(())
         self.spoil: Callable[[dict[str, Any]], Any] = lambda answer: answer
         self.twist: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda tokens, scores: scores
+        self.version: Any = {"version": VERSION}
+        self.metrics = METRICS
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"fake": self}))
         self.port = self._server.server_port
@@ -80,7 +92,9 @@ class FakeServer:
         problem, prefix = _read(body["messages"], body.get("tools"), policy)
         prompt = _prompt_ids(body, policy, prefix)
         decoding = Decoding(body["temperature"], body["max_completion_tokens"], body.get("presence_penalty", 0.0))
-        seed = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+        # Not of the model's name: it may be a temporary path, or drawn for an adapter.
+        told = {name: value for name, value in body.items() if name != "model"}
+        seed = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(seed[:7]))
         made = sample(policy, [problem], prefix, body.get("n", 1), decoding, generator)
         return {
@@ -126,6 +140,51 @@ class FakeServer:
         return 200, f"Success: LoRA adapter '{name}' removed successfully."
 
 
+class Launched(FakeServer):
+    """In the place of ``LaunchedServer``: what it was started with, and whether it is open."""
+
+    policy: Policy
+    started: list[Launched]
+    prepare: Callable[[Launched], None]
+
+    def __init__(
+        self, arguments: dict, model: str, log: Path, timeout: float, adapters: dict[str, Path] | None = None
+    ) -> None:
+        super().__init__(self.policy, model, key="secret")
+        self.arguments, self.log, self.timeout, self.adapters = arguments, log, timeout, adapters or {}
+        self.open = True
+        for name, folder in self.adapters.items():
+            self.load({"lora_name": name, "lora_path": str(folder)})
+        self.started.append(self)
+        type(self).prepare(self)
+
+    def last_words(self) -> str:
+        return "it has not stopped" if self.open else "it was closed"
+
+    def close(self) -> None:
+        super().close()
+        self.open = False
+
+
+@contextmanager
+def launched(
+    policy: Policy, module: ModuleType, prepare: Callable[[Launched], None] = lambda server: None
+) -> Iterator[list[Launched]]:
+    """The servers that a module of ours starts, each prepared before it is asked."""
+    more = {"policy": policy, "started": [], "prepare": staticmethod(prepare)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LaunchedServer", type("Launched", (Launched,), more))
+        yield more["started"]
+
+
+def engine(policy: Policy, url: str, model: str = MODEL, **settings: Any) -> Server:
+    """The engine that asks the server at ``url``."""
+    section = EngineSection(kind="server", url=url, **{"retries": 2, "timeout": 60.0, **settings})
+    made = open_engine(Place(ModelSection(path=model), policy, section, None, 0, Path("nowhere")))
+    assert isinstance(made, Server)
+    return made
+
+
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeServer
 
@@ -143,11 +202,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _stream(self, answer: dict[str, Any]) -> None:
-        """The role, the text, then the usage, each a part of its own."""
-        text = answer["choices"][0]["message"]["content"]
+        """The role, the text in two parts, then the usage, each a part of its own."""
+        text, ids = answer["choices"][0]["message"]["content"], answer["choices"][0]["token_ids"]
         head = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": answer["model"]}
-        deltas = [{"role": "assistant", "content": ""}, {"content": text}]
-        tokens = [{}, {"token_ids": answer["choices"][0]["token_ids"]}]
+        deltas = [{"role": "assistant", "content": ""}, {"content": text}, {"content": ""}]
+        tokens = [{}, {"token_ids": ids and ids[:1]}, {"token_ids": ids and ids[1:]}]
         parts: list[dict[str, Any]] = [
             {"choices": [{"index": 0, "delta": delta, **ids}]} for delta, ids in zip(deltas, tokens, strict=True)
         ]
@@ -169,9 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/version":
-            self._send(200, {"version": VERSION})
+            self._send(200, self.fake.version)
         elif self.path == "/metrics":
-            self._send(200, METRICS)
+            self._send(200, self.fake.metrics)
         elif self.path == "/v1/models":
             if self._allowed():
                 self._send(

@@ -9,16 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from artefacts import write_adapter
 
 from art.config import EngineSection, ModelSection
 from art.images import random_image
-from art.methods.lora import TARGETS, overlay_adapter
+from art.methods.lora import overlay_adapter
 from art.models.policy import Policy, Prefix
 from art.models.preprocessor import CheckpointError
 from art.pixels import levels_to_tensor
 from art.records import Problem
-from art.rollouts.engines import EngineError, Place, Reply, Transformers, measure_gap, open_engine, rollouts_of
+from art.rollouts.engines import (
+    EngineError,
+    Place,
+    Reply,
+    Transformers,
+    measure_gap,
+    open_engine,
+    refuse_long,
+    rollouts_of,
+)
 from art.rollouts.sampler import Decoding, sample
 from art.synthetic.tasks import problems
 
@@ -44,18 +53,45 @@ def replies(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
 # -- gaps ----------------------------------------------------------------------------------------------------------
 
 
-def test_gap_by_hand() -> None:
-    ours, theirs = torch.tensor([0.5, 0.25, 0.125]).log(), torch.tensor([0.25, 0.25, 0.25]).log()
-    gap = measure_gap(ours, theirs)
+@pytest.mark.parametrize(
+    ("ours", "theirs", "effective"),
+    [
+        # weights 2, 1, 1/4: (13/4)^2 / (81/16) of 3 tokens
+        ([0.5, 0.25, 0.0625], [0.25, 0.25, 0.25], 169 / 243),
+        # weights 1/2, 1, 4: (11/2)^2 / (69/4) of 3 tokens
+        ([0.25, 0.25, 0.25], [0.5, 0.25, 0.0625], 121 / 207),
+    ],
+)
+def test_gap_by_hand(ours: list[float], theirs: list[float], effective: float) -> None:
+    """Differences of ln 2, 0 and 2 ln 2, one up and one down."""
+    gap = measure_gap(torch.tensor(ours).log(), torch.tensor(theirs).log())
     assert gap.tokens == 3
-    assert gap.mean == pytest.approx(2 * math.log(2) / 3) and gap.maximum == pytest.approx(math.log(2))
-    # weights 2, 1, 1/2: (7/2)^2 / (21/4) = 7/3 of 3 tokens
-    assert gap.effective == pytest.approx(7 / 9)
+    assert gap.mean == pytest.approx(math.log(2)) and gap.maximum == pytest.approx(2 * math.log(2))
+    assert gap.effective == pytest.approx(effective)
 
 
 def test_no_gap() -> None:
     gap = measure_gap(torch.tensor([-1.0, -2.0]), torch.tensor([-1.0, -2.0]))
     assert (gap.tokens, gap.mean, gap.maximum, gap.effective) == (2, 0.0, 0.0, 1.0)
+
+
+# -- what does not fit ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", ["max_model_len", "positions"])
+def test_what_fills_the_room_is_allowed_and_a_token_more_refused(
+    tiny_policy: Policy, some: list[Problem], monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    first, longest = (len(tiny_policy.encode(one, IMAGE)[0]) for one in some)
+    assert first < longest - 1, "only the last problem is too long"
+    room = longest + 10
+    settings = EngineSection(max_model_len=room if bound == "max_model_len" else room + 50)
+    positions = room if bound == "positions" else room + 50
+    monkeypatch.setattr(tiny_policy.model.config.get_text_config(), "max_position_embeddings", positions)
+    refuse_long(some, IMAGE, tiny_policy, settings, Decoding(1.0, 10))
+    said = rf"problem {some[1].id}: {longest} tokens of prompt and 11 new ones; room for {room} \(engine\.max_model_len"
+    with pytest.raises(EngineError, match=said):
+        refuse_long(some, IMAGE, tiny_policy, settings, Decoding(1.0, 11))
 
 
 # -- replies as rollouts -------------------------------------------------------------------------------------------
@@ -102,18 +138,46 @@ def test_another_template_is_an_error(tiny_policy: Policy, some: list[Problem], 
         rollouts_of(said, some, tiny_policy, prefix)
 
 
-@pytest.mark.parametrize("prefix", [IMAGE, EMBEDDINGS])
-def test_placeholders_in_the_slot_may_differ(tiny_policy: Policy, some: list[Problem], prefix: Prefix) -> None:
-    slots = [tiny_policy.encode(one, prefix)[1] for one in some]
-    said = [
+def with_placeholders(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
+    """vLLM's server has a token of its own in the place of embeddings."""
+    slots = [policy.encode(one, prefix)[1] for one in some]
+    return [
         Reply([0 if free else token for token, free in zip(one.prompt, slot, strict=True)], one.completions)
-        for one, slot in zip(replies(tiny_policy, some, prefix), slots, strict=True)
+        for one, slot in zip(replies(policy, some, prefix), slots, strict=True)
     ]
-    assert [one.prompt for one in said] != [one.prompt for one in replies(tiny_policy, some, prefix)]
-    rollouts_of(said, some, tiny_policy, prefix)
-    said[0].prompt[-1] += 1
-    with pytest.raises(EngineError, match=f"number {len(slots[0]) - 1}, "):
+
+
+@pytest.mark.parametrize("prefix", [IMAGE, EMBEDDINGS], ids=["image", "embeddings"])
+def test_placeholders_in_the_slot_may_differ(tiny_policy: Policy, some: list[Problem], prefix: Prefix) -> None:
+    said = with_placeholders(tiny_policy, some, prefix)
+    assert all(one.prompt.count(0) == tiny_policy.slots(prefix) for one in said)
+    made = rollouts_of(said, some, tiny_policy, prefix)
+    assert made.tokens.tolist() == [[5, 6, 7], [8, 0, 0], [9, 9, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("prefix", [IMAGE, EMBEDDINGS], ids=["image", "embeddings"])
+@pytest.mark.parametrize("where", ["before", "behind", "end in the slot"])
+def test_outside_of_the_slot_and_in_its_length_nothing_may_differ(
+    tiny_policy: Policy, some: list[Problem], prefix: Prefix, where: str
+) -> None:
+    said = with_placeholders(tiny_policy, some, prefix)
+    ids, slot, _ = tiny_policy.encode(some[0], prefix)
+    start, length = slot.index(True), sum(slot)
+    place = {"before": start - 1, "behind": start + length, "end in the slot": start + length - 1}[where]
+    if where == "end in the slot":
+        del said[0].prompt[place:]
+    else:
+        said[0].prompt[place] += 1
+    theirs = None if where == "end in the slot" else ids[place] + 1
+    with pytest.raises(
+        EngineError, match=rf"problem {some[0].id}: .*number {place}, {theirs} and {ids[place]}: another"
+    ):
         rollouts_of(said, some, tiny_policy, prefix)
+
+
+def test_a_missing_reply_is_an_error(tiny_policy: Policy, some: list[Problem]) -> None:
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        rollouts_of(replies(tiny_policy, some, Prefix())[:1], some, tiny_policy, Prefix())
 
 
 # -- the policy as an engine ---------------------------------------------------------------------------------------
@@ -134,10 +198,7 @@ def test_the_transformers_engine_is_the_sampler(
 
 
 def test_the_transformers_engine_overlays_an_adapter(tiny_policy: Policy, some: list[Problem], tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    donor = copy.deepcopy(tiny_policy)
-    adapted = get_peft_model(donor.model, LoraConfig(r=2, target_modules=TARGETS, init_lora_weights=False))
-    adapted.save_pretrained(tmp_path / "adapter")
+    write_adapter(tiny_policy, tmp_path / "adapter")
     policy, expected = copy.deepcopy(tiny_policy), copy.deepcopy(tiny_policy)
     overlay_adapter(expected, tmp_path / "adapter")
     engine = Transformers(place(policy, tmp_path))

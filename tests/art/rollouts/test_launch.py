@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -48,6 +49,18 @@ print("loading weights", flush=True)
 Path(os.environ["TOLD"]).write_text(str(os.getpid()))
 time.sleep(600)
 """
+# Takes a moment to say goodbye when it is asked to end, in a file beside that.
+POLITE = """
+import os, signal, sys, time
+
+def goodbye(*_):
+    time.sleep(0.3)
+    open(os.environ["TOLD"] + ".goodbye", "w").close()
+    sys.exit()
+
+signal.signal(signal.SIGTERM, goodbye)
+"""
+STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 # A process that starts the server, and waits to be killed.
 PARENT = """
 import sys, time
@@ -88,8 +101,9 @@ def test_a_server_that_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # as Snakemake does
         monkeypatch.setenv(name, "2")
     arguments = {"model": "folder", "seed": 3, "enforce_eager": True, "limit_mm_per_prompt": {"image": 1}}
-    log, adapter = tmp_path / "logs/server.log", tmp_path / "adapter"
-    with closing(LaunchedServer(arguments, "some/where", log, 60, {"first": adapter})) as server:
+    log, adapter = tmp_path / "logs/tiny/server.log", tmp_path / "adapter"
+    monkeypatch.chdir(tmp_path)
+    with closing(LaunchedServer(arguments, "some/where", log, 60, {"first": Path("adapter")})) as server:
         found = json.loads(told.read_text())
         assert "it is running" in server.last_words() and "serving" in server.last_words()
         command = Path(f"/proc/{found['pid']}/cmdline").read_text()
@@ -118,8 +132,10 @@ def test_what_the_person_has_set_stays(tmp_path: Path, monkeypatch: pytest.Monke
     told = stand_in(tmp_path, READY, monkeypatch)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("VLLM_API_KEY", "somebody's")
+    (tmp_path / "log").write_text("of an earlier one\n")
     with closing(LaunchedServer({}, "name", tmp_path / "log", 60)) as server:
         found = json.loads(told.read_text())["environment"]
+        assert (tmp_path / "log").read_text().startswith("serving\n")
     assert found["HF_HUB_OFFLINE"] == "0" and found["VLLM_API_KEY"] == server.key != "somebody's"
 
 
@@ -127,7 +143,24 @@ def test_a_proxy_has_nothing_to_do_with_it(tmp_path: Path, monkeypatch: pytest.M
     stand_in(tmp_path, READY, monkeypatch)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    LaunchedServer({}, "name", tmp_path / "log", 60).close()
+    with closing(LaunchedServer({}, "name", tmp_path / "log", 20)) as server:
+        assert "it is running" in server.last_words()
+
+
+def test_it_may_end_in_its_own_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = stand_in(tmp_path, POLITE + READY, monkeypatch)
+    server = LaunchedServer({}, "name", tmp_path / "log", 60)
+    server.close()
+    assert told.with_name("told.goodbye").exists() and server.process.returncode == 0
+
+
+def test_one_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, STUBBORN + READY, monkeypatch)
+    server = LaunchedServer({}, "name", tmp_path / "log", 60)
+    wait = server.process.wait
+    monkeypatch.setattr(server.process, "wait", lambda timeout=None: wait(timeout and 0.2))
+    server.close()
+    assert server.process.returncode == -signal.SIGKILL
 
 
 def test_what_a_killed_server_leaves_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,12 +186,13 @@ def test_keys_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_that_stops_is_said_with_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stand_in(tmp_path, "print('a line of many\\n' * 99, end='')\nraise SystemExit('no memory left')\n", monkeypatch)
+    text = "import os\nos.write(1, b'a line of many\\n' * 99 + b'\\xff\\n')\nraise SystemExit('no memory left')\n"
+    stand_in(tmp_path, text, monkeypatch)
     with pytest.raises(EngineError) as caught:
         LaunchedServer({}, "name", tmp_path / "logs/server.log", 60)
     first, *log = str(caught.value).splitlines()
     assert first == f"vLLM's server stopped while it started; exit status 1; the end of {tmp_path}/logs/server.log:"
-    assert log == ["  a line of many"] * 11 + ["  no memory left"]
+    assert log == ["  a line of many"] * 10 + ["  \ufffd", "  no memory left"]
 
 
 def test_without_vllm_the_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,19 +204,35 @@ def test_without_vllm_the_message_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_server_that_is_never_ready_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = stand_in(tmp_path, NEVER_READY, monkeypatch)
-    original = time.monotonic
+    late = itertools.chain([599.0], itertools.count(601.0))
+    times = [100.0]
 
-    def hurried() -> float:  # the time is up when the child is there
-        return original() + 1000 * told.exists()
+    def clock() -> float:  # the time is up soon after the child is there
+        times.append(next(late) if told.exists() and told.read_text() else 100.0)
+        return times[-1]
 
-    monkeypatch.setattr(launch.time, "monotonic", hurried)
+    monkeypatch.setattr(launch.time, "monotonic", clock)
     with pytest.raises(EngineError, match=r"not ready after 500 s; it is running; the end of(.|\n)*loading weights"):
         LaunchedServer({}, "name", tmp_path / "log", 500)
+    assert times[-2:] == [599, 601] and ended(int(told.read_text()))
+
+
+def test_a_server_is_ended_when_we_are_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = stand_in(tmp_path, NEVER_READY, monkeypatch)
+
+    def interrupt(seconds: float) -> None:
+        if told.exists() and told.read_text():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        LaunchedServer({}, "name", tmp_path / "log", 60)
+    monkeypatch.undo()
     assert ended(int(told.read_text()))
 
 
 def test_the_server_ends_with_a_parent_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = stand_in(tmp_path, READY, monkeypatch)
+    told = stand_in(tmp_path, POLITE + READY, monkeypatch)
     command = [sys.executable, "-c", PARENT, str(tmp_path / "log")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None and parent.stdout.readline() == "ready\n"
@@ -190,3 +240,4 @@ def test_the_server_ends_with_a_parent_that_is_killed(tmp_path: Path, monkeypatc
         assert Path(f"/proc/{child}").exists()
         parent.send_signal(signal.SIGKILL)
     assert parent.returncode == -signal.SIGKILL and ended(child)
+    assert told.with_name("told.goodbye").exists(), "it was asked to, not killed"

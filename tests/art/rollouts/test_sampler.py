@@ -13,6 +13,7 @@ from art.records import Problem
 from art.rollouts.sampler import Decoding, NonFiniteError, Rollouts, inverse_cdf, sample
 from art.synthetic.tasks import problems
 
+FEW = [70, 80, 90]
 IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))
 
 
@@ -27,6 +28,16 @@ def eager_end(tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Policy:
     plain = tiny_policy.forbidden.clone()
     plain[tiny_policy.end_token] = 3.0
     monkeypatch.setattr(tiny_policy, "forbidden", plain)
+    return tiny_policy
+
+
+@pytest.fixture
+def few_words(tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Policy:
+    """The policy with three likely tokens, and an end now and then: rows repeat themselves and have several lengths."""
+    biased = tiny_policy.forbidden.clone()
+    biased[FEW] = 6.0
+    biased[tiny_policy.end_token] = 5.0
+    monkeypatch.setattr(tiny_policy, "forbidden", biased)
     return tiny_policy
 
 
@@ -145,6 +156,19 @@ def test_inverse_cdf_takes_each_token_for_its_share() -> None:
     assert inverse_cdf(shares.log().expand(6, 6), uniforms).tolist() == [1, 1, 3, 3, 4, 4]
 
 
+def test_inverse_cdf_divides_by_the_whole() -> None:
+    """Probabilities that do not add up to 1, as rounding leaves them."""
+    uniforms = torch.tensor([0.49, 0.51, 1 - 2**-53], dtype=torch.float64)
+    assert inverse_cdf(torch.tensor([0.25, 0.25, 0.0]).log().expand(3, 3), uniforms).tolist() == [0, 1, 1]
+
+
+def test_inverse_cdf_reaches_tokens_too_rare_for_single_precision() -> None:
+    """Four of 2^-26 each, behind one of almost 1: in float32 the sum would stand still."""
+    shares = torch.tensor([1.0, *4 * [2.0**-26]])
+    uniforms = 1 - 2.0**-24 + (torch.arange(4, dtype=torch.float64) + 0.5) * 2.0**-26
+    assert inverse_cdf(shares.log().expand(4, 5), uniforms).tolist() == [1, 2, 3, 4]
+
+
 def test_forbidden_tokens_are_never_sampled(tiny_policy: Policy, some: list[Problem]) -> None:
     """At a temperature that makes all tokens alike, only ordinary tokens and the end come."""
     made = sample(tiny_policy, some, Prefix(), 64, Decoding(1e6, 8), seeded())
@@ -176,16 +200,56 @@ def test_presence_penalty_lowers_each_seen_token_once(tiny_policy: Policy, some:
     assert any(len(set(row.tolist())) < 12 for row in plain.tokens), "greedy repeats itself"
     for row, mask in zip(never_again.tokens, never_again.mask, strict=True):
         assert len(set(row[mask].tolist())) == int(mask.sum())
-    # The second token's log-probability is that of logits less the penalty at the first, renormalised.
-    made = sample(tiny_policy, some[:1], Prefix(), 1, Decoding(0.5, 2, presence_penalty=1.5), seeded())
-    with torch.no_grad():
-        state = tiny_policy.prefill(some[:1], Prefix())
-        hidden, _ = tiny_policy.advance(state, made.tokens[:, :1], made.mask[:, :1])
-        logits = tiny_policy.model.lm_head(hidden[0, 0]) + tiny_policy.forbidden
-    logits[made.tokens[0, 0]] -= 1.5
-    assert float(made.logprobs[0, 1]) == pytest.approx(
-        float(torch.log_softmax(logits / 0.5, dim=-1)[made.tokens[0, 1]]), abs=1e-4
-    )
+
+
+@pytest.mark.parametrize(("temperature", "penalty"), [(0.0, 0.5), (0.6, 0.5), (1.0, 1.5)])
+def test_log_probabilities_under_a_presence_penalty(
+    few_words: Policy, some: list[Problem], temperature: float, penalty: float
+) -> None:
+    """Those of each row's logits, less the penalty at what the row has said before (however often), renormalised."""
+    made = sample(few_words, some, Prefix(), 3, Decoding(temperature, 10, presence_penalty=penalty), seeded())
+    rows = completions(made)
+    if temperature:
+        assert len({len(row) for row in rows}) > 2, "some rows end before others"
+        assert any(max(map(row.count, FEW)) > 2 for row in rows), "and repeat themselves"
+    for number, row in enumerate(rows):
+        with torch.no_grad():
+            state = few_words.prefill([some[number // 3]], Prefix())
+            following, _ = few_words.advance(state, torch.tensor([row]), torch.ones(1, len(row), dtype=torch.bool))
+            hidden = torch.cat([state.hidden, following[0, :-1]])
+            logits = (few_words.model.lm_head(hidden) + few_words.forbidden).double()
+        for step, token in enumerate(row):
+            logits[step, sorted(set(row[:step]))] -= penalty
+            wanted = torch.log_softmax(logits[step] / (temperature or 1.0), dim=-1)
+            assert float(made.logprobs[number, step]) == pytest.approx(float(wanted[token]), abs=1e-4)
+            if not temperature:
+                assert token == int(wanted.argmax())
+
+
+def test_any_end_token_ends_a_row(few_words: Policy, some: list[Problem], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_words, "end_tokens", [few_words.end_token, FEW[0]])
+    made = completions(sample(few_words, some, Prefix(), 8, Decoding(1.0, 12), seeded()))
+    ends = {row[-1] for row in made if len(row) < 12}
+    assert ends == {few_words.end_token, FEW[0]} and not any(ends & set(row[:-1]) for row in made)
+
+
+def test_no_pass_follows_the_last_token(
+    few_words: Policy, some: list[Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when there is no room for another one, nor when all rows have ended."""
+    passes, advance = [], few_words.advance
+    monkeypatch.setattr(few_words, "advance", lambda *rest: (passes.append(1), advance(*rest))[1])
+    sample(few_words, some, Prefix(), 1, Decoding(0.0, 4))
+    assert len(passes) == 3
+    passes.clear()
+    monkeypatch.setattr(few_words, "ends", lambda tokens: torch.ones_like(tokens, dtype=torch.bool))
+    assert sample(few_words, some, Prefix(), 1, Decoding(0.0, 4)).tokens.shape == (4, 1)
+    assert not passes
+
+
+def test_sampling_keeps_no_gradients(tiny_policy: Policy, some: list[Problem]) -> None:
+    learned = Prefix(embeddings=torch.zeros(2, 64, requires_grad=True))
+    assert not sample(tiny_policy, some, learned, 1, Decoding(1.0, 2), seeded()).logprobs.requires_grad
 
 
 def test_prompt_tokens_count_the_prefix_and_no_padding(tiny_policy: Policy, some: list[Problem]) -> None:
@@ -195,7 +259,19 @@ def test_prompt_tokens_count_the_prefix_and_no_padding(tiny_policy: Policy, some
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_non_finite_logits_are_an_error(tiny_policy: Policy, some: list[Problem], temperature: float) -> None:
-    broken = Prefix(embeddings=torch.full((2, 64), torch.nan))
-    with pytest.raises(NonFiniteError, match="log-probabilities"):
-        sample(tiny_policy, some, broken, 1, Decoding(temperature, 2), seeded())
+def test_one_number_that_is_none_is_an_error(
+    tiny_policy: Policy, some: list[Problem], monkeypatch: pytest.MonkeyPatch, temperature: float
+) -> None:
+    """In the second row of the third token: the message says which token."""
+    calls, original = [], tiny_policy.log_distribution
+
+    def spoilt(hidden: torch.Tensor, temperature: float) -> torch.Tensor:
+        found = original(hidden, temperature)
+        calls.append(1)
+        if len(calls) == 3:
+            found[1, 5] = torch.nan
+        return found
+
+    monkeypatch.setattr(tiny_policy, "log_distribution", spoilt)
+    with pytest.raises(NonFiniteError, match=r"^token 3: the model's log-probabilities are not finite"):
+        sample(tiny_policy, some, Prefix(), 1, Decoding(temperature, 5), seeded())

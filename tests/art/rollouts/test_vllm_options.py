@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,20 +53,27 @@ def test_arguments_of_adapters() -> None:
     assert arguments(adapter_rank=9, adapters=16) == arguments() | more | {"max_loras": 16, "max_lora_rank": 16}
 
 
-@pytest.mark.parametrize(("rank", "room"), [(1, 8), (8, 8), (9, 16), (64, 64), (257, 320), (512, 512)])
+@pytest.mark.parametrize(
+    ("rank", "room"),
+    [(1, 8), (8, 8), (9, 16), (17, 32), (64, 64), (65, 128), (129, 256), (257, 320), (321, 512), (512, 512)],
+)
 def test_room_for_a_rank(rank: int, room: int) -> None:
     assert lora_rank(rank) == room
 
 
 def test_its_processes_have_our_environment_but_no_limit_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Snakemake sets them; vLLM counts its own threads."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.setenv(name, "2")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    monkeypatch.setenv("OURS", "too")
-    found = environment()
-    assert not {"OMP_NUM_THREADS", "MKL_NUM_THREADS"} & found.keys()
-    assert (found["OURS"], found["HF_HUB_OFFLINE"], found["VLLM_NO_USAGE_STATS"]) == ("too", "0", "1")
+    """As Snakemake sets them; vLLM counts its own threads.  What the person has set stays."""
+    given = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OURS": "too", "HF_HUB_OFFLINE": "0"}
+    monkeypatch.setattr(os, "environ", given)
+    assert environment() == {
+        "OURS": "too",
+        "HF_HUB_OFFLINE": "0",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_CPU_KVCACHE_SPACE": "2",
+    }
+    given.clear()
+    assert environment()["HF_HUB_OFFLINE"] == "1"
 
 
 def test_command_line() -> None:

@@ -1,0 +1,112 @@
+"""Artefacts that no training made: each kind in two variants, large enough to move what the tiny model says."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from tiny_world import World
+
+from art.artifact import ADAPTER, EMBEDDINGS, IMAGE, Artifact, artifact_folder
+from art.config import Config
+from art.images import encode_png, random_image
+from art.methods.lora import TARGETS, overlay_adapter
+from art.models.policy import Policy, Prefix
+from art.pixels import levels_to_tensor
+from art.records import Problem
+from art.rollouts.sampler import Decoding, sample
+from art.runs import Clock, Workspace
+
+RANK = 2
+TEXTS = ("a red coin", "twelve")
+# The method whose artefact is of each kind.
+METHODS = {"image": "art", "text": "random_string", "embeddings": "soft_prompt", "adapter": "lora"}
+
+
+def _loud(values: dict[str, torch.Tensor]) -> None:
+    """Layers that say much more: otherwise random weights repeat the last token, whatever stands before it."""
+    with torch.no_grad():
+        for name, value in values.items():
+            if "language_model.layers" in name and any(part in name for part in ("o_proj", "out_proj", "down_proj")):
+                value.mul_(16)  # bfloat16 loses nothing by it
+
+
+def lively(policy: Policy) -> Policy:
+    """A copy that says something else after, or under, another artefact."""
+    made = copy.deepcopy(policy)
+    _loud(dict(made.model.named_parameters()))
+    return made
+
+
+def make_lively(checkpoint: Path) -> None:
+    """The same for a checkpoint's folder."""
+    path = checkpoint / "model.safetensors"
+    values = load_file(path)
+    _loud(values)
+    save_file(values, path, {"format": "pt"})
+
+
+def write_adapter(policy: Policy, folder: Path, seed: int = 0, rank: int = RANK) -> None:
+    """An adapter of random numbers, also where training begins at zero."""
+    torch.manual_seed(seed)
+    settings = LoraConfig(r=rank, lora_alpha=16, target_modules=TARGETS, init_lora_weights=False)
+    get_peft_model(copy.deepcopy(policy).model, settings).save_pretrained(folder)
+
+
+def prefix_of(kind: str, variant: int) -> Prefix:
+    """What the artefact puts before the question; numbers that bfloat16 holds."""
+    if kind == "image":
+        return Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(variant))))
+    if kind == "text":
+        return Prefix(text=TEXTS[variant])
+    if kind == "embeddings":
+        return Prefix(
+            embeddings=torch.randn(4, 64, generator=torch.Generator().manual_seed(variant)).bfloat16().float()
+        )
+    return Prefix()
+
+
+def write_artefact(
+    world: World,
+    config: Config,
+    kind: str,
+    variant: int,
+    policy: Policy,
+    *,
+    method: str | None = None,
+    seed: int = 0,
+    rank: int = RANK,
+) -> None:
+    """The artefact and the record of a run, of the kind's method if no other is named."""
+    run = Workspace(config, world.key(method or METHODS[kind], seed=seed), world.results)
+    prefix = prefix_of(kind, variant)
+    artefact = Artifact(
+        kind=run.section.kind,
+        image_size=64 if kind == "image" else None,
+        text=prefix.text,
+        embeddings=kind == "embeddings",
+        adapter=kind == "adapter",
+    )
+    with artifact_folder(run.artifact, artefact) as folder:
+        if kind == "image":
+            encode_png(random_image(64, np.random.default_rng(variant)), folder / IMAGE)
+        elif kind == "embeddings":
+            save_file({"embeddings": prefix.embeddings}, folder / EMBEDDINGS)
+        elif kind == "adapter":
+            write_adapter(policy, folder / ADAPTER, variant, rank)
+    run.write_record("run", Clock(), trained_numbers=1234, prefix_tokens=56)
+
+
+def said(
+    policy: Policy, problems: list[Problem], kind: str | None, variant: int, folder: Path, length: int
+) -> list[str]:
+    """The greedy answers with an artefact over or before them (its adapter in ``folder``); kind None: without one."""
+    if kind == "adapter":
+        policy = copy.deepcopy(policy)
+        overlay_adapter(policy, folder)
+    prefix = Prefix() if kind is None else prefix_of(kind, variant)
+    return sample(policy, problems, prefix, 1, Decoding(0.0, length)).texts(policy)
