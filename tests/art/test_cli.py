@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from tiny_world import World, full_disk
 from typer.testing import CliRunner
 
-from art.cli import app
-from art.config import load_config
+from art.cli import app, clear_errors
+from art.config import ConfigError, load_config
 from art.images import decode_png, encode_png, random_image
 from art.records import Item, Problem, problem_id, read_json, read_records, write_records
+from art.synthetic.tasks import problems
 
 
 def run(*arguments: str) -> None:
@@ -47,6 +50,53 @@ def test_a_run_from_configuration_to_items(world: World, tmp_path: Path) -> None
     run(*world.arguments("train", "soft_prompt", training={"steps": 1}))
     run(*world.arguments("evaluate", "soft_prompt", training={"steps": 1}))
     assert len(read_records(world.folder("soft_prompt") / "items.jsonl", Item)) == 24
+
+
+def test_a_generated_task_follows_its_sizes_and_seed(world: World) -> None:
+    section = {"arithmetic": {"scorer": "numeric", "train": 12, "validation": 10, "test": 9, "seed": 5}}
+    run("generate", "arithmetic", "--config", world.write_config(tasks=section), "--out", world.root / "out")
+    for name, count in (("train", 12), ("validation", 10), ("test", 9)):
+        assert read_records(world.root / f"out/{name}.jsonl", Problem) == problems("arithmetic", name, count, 5)
+
+
+def test_a_picture_is_drawn_with_the_configurations_contrast(world: World) -> None:
+    run("draw", "tool_call", "--config", world.write_config(image={"contrast": 0.1}), "--out", world.root / "out.png")
+    picture = decode_png(world.root / "out.png", 64)
+    assert 128 - 13 <= picture.min() < 120 and 136 < picture.max() <= 128 + 13
+
+
+def test_the_configuration_is_written_in_the_order_given(tmp_path: Path, world: World) -> None:
+    data = world.mapping()
+    data["methods"] = dict(reversed(data["methods"].items()))
+    run("config", "--json", json.dumps(data), "--out", tmp_path / "out.json")
+    assert list(read_json(tmp_path / "out.json")["methods"]) == list(data["methods"])
+    assert (tmp_path / "out.json").read_text().startswith('{\n  "name": "tiny",\n')
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(ConfigError("a"), True), (OSError("a"), True), (ValueError("a"), False), (RuntimeError("a"), False)],
+)
+def test_only_errors_that_name_their_own_cause_lose_their_traceback(
+    error: Exception, shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit if shown else type(error)) as caught, clear_errors():
+        raise error
+    assert capsys.readouterr().err == (f"art: {error}\n" if shown else "")
+    assert not shown or caught.value.exit_code == 1
+
+
+def test_the_collector_rests_until_something_works_long(world: World) -> None:
+    config = str(world.write_config())
+    gc.enable()
+    try:
+        run("draw", "tool_call", "--config", config, "--out", str(world.root / "out.png"))
+        assert not gc.isenabled()
+        assert "unknown 'huge'" in failure(*("serve-check", "--config", config, "--model", "huge"),
+                                           *("--task", "arithmetic", "--results", world.results))  # fmt: skip
+        assert gc.isenabled()
+    finally:
+        gc.enable()
 
 
 # -- bad configurations --------------------------------------------------------------------------------------------
@@ -107,6 +157,18 @@ def test_unknown_names_are_answered_with_the_known_ones(
 def test_an_unknown_task(world: World, command: str) -> None:
     message = failure(command, "sums", "--config", world.write_config(), "--out", world.root / "out")
     assert "'sums'" in message and "allowed: arithmetic, tool_call" in message
+
+
+def test_tasks_that_are_not_generated(world: World) -> None:
+    out = world.root / "out"
+    path = world.write_config(tasks={"sums": {"scorer": "numeric"}})
+    message = failure("generate", "sums", "--config", path, "--out", out)
+    assert "task 'sums': no generator of this name; allowed: arithmetic, tool_call, multiple_choice" in message
+    message = failure("prepare", "sums", "--config", path, "--out", out)
+    assert "task 'sums': no data set of this name; allowed: gsm8k" in message
+    path = world.write_config(tasks={"arithmetic": {"scorer": "numeric", "source": {"path": "a"}}})
+    assert "tasks.arithmetic.source: " in failure("generate", "arithmetic", "--config", path, "--out", out)
+    assert not out.exists()
 
 
 # -- bad files -----------------------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tiny_world import World
 
-from art.config import TRAINED_KINDS, Config, ConfigError, load_config, parse_config, run_key
+from art.config import TRAINED_KINDS, Config, ConfigError, TaskSection, load_config, parse_config, run_key
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,12 @@ BAD = [
         ["tasks.arithmetic.source.revision", "[0-9a-f]{40}", "'main'"],
     ),
     ("tasks.arithmetic.source", {"pth": "a"}, ["tasks.arithmetic.source.pth", "allowed keys: path, repository"]),
+    ("tasks.arithmetic.source", {"path": "a", "revision": "0" * 40}, ["tasks.arithmetic.source", "go together"]),
+    ("tasks.arithmetic.sorcer", 1, ["tasks.arithmetic.sorcer", "allowed keys: scorer, source, train"]),
+    ("models.tiny.pth", "a", ["models.tiny.pth", "allowed keys: family, path, revision"]),
+    ("models.tiny", {"path": "a", "revision": "0" * 40}, ["models.tiny", "'a' with a revision", "OWNER/NAME"]),
+    ("models.tiny", {"path": "a/b/c", "revision": "0" * 40}, ["models.tiny", "'a/b/c'", "OWNER/NAME"]),
+    ("models.tiny", {"path": "a/b", "revision": "main"}, ["models.tiny.revision", "[0-9a-f]{40}", "'main'"]),
     ("models.tiny.family", "llama", ["models.tiny.family", "llama", "'qwen3_5'"]),
     ("training.steps", "ten", ["training.steps", "ten", "integer"]),
     ("training.steps", 0, ["training.steps", "0", "greater than or equal to 1"]),
@@ -54,10 +61,14 @@ BAD = [
     ("training.temperature", float("nan"), ["training.temperature", "nan"]),
     ("training.minibatches", 5, ["training.minibatches", "5", "prompts, 4"]),
     ("image.size", 16, ["image.size", "16", "32"]),
+    ("objective.clip", 0.1, ["objective.clip", "allowed keys: kind, clip_low, clip_high"]),
+    ("evaluation.sample", 1, ["evaluation.sample", "allowed keys: samples, temperature, presence_penalty"]),
+    ("analysis.resample", 1, ["analysis.resample", "allowed keys: resamples, confidence, seed"]),
     ("objective.kind", "ppo", ["objective.kind", "ppo", "'dapo', 'grpo' or 'supervised'"]),
     ("objective", {"kind": "grpo", "clip_high": 0.3}, ["objective.clip_high: 0.3", "clip_low 0.2", "grpo"]),
     ("objective.kl_weight", 0.1, ["objective.kl_weight", "0.1", "grpo"]),
     ("analysis.baseline", "nothing", ["analysis.baseline", "nothing", "allowed: no_image"]),
+    ("analysis.reference", "nothing", ["analysis.reference", "nothing", "allowed: no_image"]),
     ("methods.art.models", ["tiny", "huge"], ["methods.art.models", "huge", "allowed: tiny"]),
     ("methods.art.tasks", ["sums"], ["methods.art.tasks", "sums", "allowed: arithmetic"]),
     ("engine.kind", "tgi", ["engine.kind", "tgi", "'transformers', 'vllm' or 'server'"]),
@@ -72,12 +83,13 @@ BAD = [
     ("methods.lora.engine", {"kin": "vllm"}, ["methods.lora.", "engine.kin", "allowed keys: kind, url"]),
     ("methods.lora.rank", 513, ["methods.lora", "rank", "513", "512"]),
     ("methods.lora.engine", {"kind": "vllm", "url": "http://here/v1"}, ["methods.lora", "engine", "kind 'server'"]),
-    ("methods.no_image.engine", {"kind": "vllm"}, ["methods.no_image", "engine", "allowed keys"]),
+    ("methods.no_image.engine", {"kind": "vllm"}, ["methods.no_image", "engine", "allowed keys: kind, models, tasks"]),
     ("serving.problem", 9, ["serving.problem", "allowed keys: problems, variants"]),
     ("serving.variants", [], ["serving.variants"]),
     ("serving.variants", [0, 1], ["serving.variants", "0", "greater than or equal to 1"]),
     ("serving.variants", [1, 4, 4], ["serving", "[1, 4, 4]", "each once"]),
     ("serving", {"variants": [1, 8], "requests": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
+    ("serving", {"variants": [1, 8], "concurrency": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
     ("seeds", [], ["seeds"]),
     ("name", "a/b", ["name", "a/b"]),
 ]
@@ -95,6 +107,108 @@ def test_a_bad_entry_is_named_with_its_value_and_what_is_allowed(
     assert "\n" not in message
 
 
+# key: what is just allowed, and what just is not
+BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
+    "name": (["a", "9", "A.b_c-2"], ["", ".a", "-a", "a b", "a\n"]),
+    "results": (["r"], [""]),
+    "paper": (["p"], [""]),
+    "models": ([{"a": {"path": "p"}}], [{}]),
+    "tasks": ([{"a": {"scorer": "numeric"}}], [{}, {"a/b": {"scorer": "numeric"}}]),
+    "models.tiny": ([{"path": "a/b", "revision": "0" * 40}], [{"path": "a/b", "revision": "0" * 39}]),
+    "tasks.arithmetic.source": (
+        [{"path": "p"}, {"repository": "a.b/c-d", "revision": "f" * 40}],
+        [
+            {"path": ""},
+            {"repository": "a", "revision": "f" * 40},
+            {"repository": "a/b/c", "revision": "f" * 40},
+            {"repository": "a/b", "revision": "f" * 41},
+            {"repository": "a/b", "revision": "F" * 40},
+        ],
+    ),
+    "tasks.arithmetic.train": ([8], [7]),
+    "tasks.arithmetic.validation": ([8], [7]),
+    "tasks.arithmetic.test": ([8], [7]),
+    "tasks.arithmetic.seed": ([0], [-1]),
+    "image.size": ([32], [31]),
+    "image.contrast": ([1e-9, 1.0], [0.0, 1.01]),
+    "engine": (
+        [{"kind": "server", "url": "https://a:1/x/v1"}, {"kind": "vllm", "importance_cap": 1e-9}],
+        [{"kind": "server", "url": one} for one in ("ftp://a/v1", "http://a/v1/", "http://a b/v1", "http://k@a/v1")]
+        + [{"kind": "vllm", "importance_cap": 0.0}],
+    ),
+    "engine.max_model_len": ([64], [63]),
+    "engine.memory": ([1e-9, 0.999], [0.0, 1.0]),
+    "engine.timeout": ([1e-9], [0.0]),
+    "engine.retries": ([0], [-1]),
+    "methods.random_image.draws": ([1], [0]),
+    "methods.art.learning_rate": ([1e-9], [0.0]),
+    "methods.art.betas": ([[0.0, 1.0]], [[-0.1, 0.9], [0.9, 1.1], [0.9]]),
+    "methods.art.max_distance": ([1, 255], [0, 256]),
+    "methods.lora.learning_rate": ([1e-9], [0.0]),
+    "methods.lora.rank": ([1, 512], [0, 513]),
+    "methods.lora.alpha": ([1], [0]),
+    "methods.soft_prompt.learning_rate": ([1e-9], [0.0]),
+    "objective.clip_low": ([1e-9, 0.999], [0.0, 1.0]),
+    "objective.clip_high": ([1e-9, 5.0], [0.0]),
+    "objective.std_floor": ([1e-9], [0.0]),
+    "objective": ([{"kind": "grpo", "kl_weight": 0.0}, {"kind": "grpo", "kl_weight": 2.0}], [{"kl_weight": -0.1}]),
+    "training.steps": ([1], [0]),
+    "training.prompts": ([2], [0, 1]),  # as many as minibatches, two in the tiny world
+    "training.completions": ([2], [1]),  # the standard deviation of one is not a number
+    "training.minibatches": ([1, 4], [0, 5]),
+    "training.max_resamples": ([0], [-1]),
+    "training.temperature": ([1e-9], [0.0]),
+    "training.max_new_tokens": ([1], [0]),
+    "training.max_grad_norm": ([None, 1e-9], [0.0]),
+    "training.snapshot_every": ([1], [0]),
+    "training.validate_every": ([1], [0]),
+    "training.validation_problems": ([1], [0]),
+    "evaluation.samples": ([0], [-1]),
+    "evaluation.temperature": ([1e-9], [0.0]),
+    "evaluation.presence_penalty": ([0.0], [-0.1]),
+    "evaluation.max_new_tokens": ([1], [0]),
+    "evaluation.batch_size": ([1], [0]),
+    "serving.problems": ([8], [7]),
+    "serving.requests": ([16], [0, 15]),
+    "serving.concurrency": ([16], [0, 15]),
+    "serving.repeats": ([1], [0]),
+    "serving.variants": ([[1], [16, 1]], [[], [0], [17], [2, 2]]),
+    "analysis.resamples": ([100], [99]),
+    "analysis.confidence": ([0.501, 0.999], [0.5, 1.0]),
+    "analysis.seed": ([0], [-1]),
+    "seeds": ([[0]], [[]]),
+}
+
+
+@pytest.mark.parametrize("key", BOUNDS)
+def test_a_value_at_its_bound_is_taken_and_one_beyond_is_not(plain: World, key: str) -> None:
+    allowed, refused = BOUNDS[key]
+    for value in allowed:
+        data = changed(plain, key, value)
+        if key in ("models", "tasks"):
+            data["methods"] = {name: {"kind": name} for name in ("no_image", "lora")}
+        assert parse_config(data, "test").grid()
+    for value in refused:
+        with pytest.raises(ConfigError):
+            parse_config(changed(plain, key, value), "test")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.steps", 0, "training.steps: Input should be greater than or equal to 1 (given: 0)"),
+        ("engine", {"url": "http://a/v1"}, "engine: url 'http://a/v1' needs kind 'server', not 'transformers'"),
+        ("objective.kl_weight", 0.1, "objective.kl_weight: 0.1 needs objective.kind grpo; otherwise 0"),
+        ("tasks.arithmetic", {}, "tasks.arithmetic.scorer: Field required"),
+        ("image.sise", 64, "image.sise: Extra inputs are not permitted (given: 64); allowed keys: size, contrast"),
+    ],
+)
+def test_a_message_has_key_fault_and_value(plain: World, key: str, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(plain, key, value), "some.yaml")
+    assert str(caught.value) == f"some.yaml: {message}"
+
+
 def test_all_faults_are_reported_at_once(plain: World) -> None:
     data = changed(plain, "image.size", "x")
     data["training"]["steps"] = -1
@@ -103,44 +217,75 @@ def test_all_faults_are_reported_at_once(plain: World) -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"- a list", b"", b"name: 3"])
-def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [", "not YAML: while parsing"),
+        (b"\xff\xfe\x00", "not YAML: "),
+        (b"- a list", "configuration: Input should be a valid dictionary"),
+        (b"", "configuration: Input should be a valid dictionary"),
+        (b"name: 3", "name: Input should be a valid string"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "some.yaml"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"some\.yaml"):
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
-    with pytest.raises(ConfigError, match=r"other\.yaml: cannot be read"):
-        load_config(tmp_path / "other.yaml")
+    assert str(caught.value).startswith(f"{path}: {message}")
 
 
 @pytest.mark.parametrize(("part", "value"), [("model", "../up"), ("task", ""), ("seed", -1)])
 def test_coordinates_of_the_wrong_form_are_refused(part: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=part):
+    with pytest.raises(ConfigError, match=f"^{part}: .*given: {value!r}"):
         run_key(**{"model": "tiny", "task": "arithmetic", "method": "art", "seed": 0, part: value})
 
 
 def test_grid_and_seeds(plain: World) -> None:
-    config = plain.config(methods={"art": {"kind": "art", "tasks": ["arithmetic"]}})
-    assert config.method_seeds("art") == [0, 1]
-    assert config.method_seeds("random_string") == [0, 1, 2]
-    assert config.method_seeds("no_image") == [0]
-    grid = config.grid()
-    assert {key.task for key in grid if key.method == "art"} == {"arithmetic"}
-    assert {key.task for key in grid if key.method == "lora"} == set(config.tasks)
-    assert len({key.folder for key in grid}) == len(grid)
+    """Models, tasks, methods and seeds in the order in which they were written; some methods on some of them only."""
+    data = plain.mapping()
+    data["seeds"], data["tasks"] = [5, 3], {"sums": {"scorer": "numeric"}, "calls": {"scorer": "tool_call"}}
+    data["models"] = {"small": {"path": "a"}, "large": {"path": "b"}}
+    data["methods"] = {
+        "no_image": {"kind": "no_image", "tasks": ["calls"]},
+        "noise": {"kind": "random_image", "draws": 2, "models": ["large"], "tasks": ["sums"]},
+        "lora": {"kind": "lora", "models": ["small"]},
+    }
+    config = parse_config(data, "test")
+    assert [run.folder for run in config.grid()] == [
+        *("runs/small/sums/lora/seed5", "runs/small/sums/lora/seed3"),
+        "runs/small/calls/no_image/seed0",
+        *("runs/small/calls/lora/seed5", "runs/small/calls/lora/seed3"),
+        *("runs/large/sums/noise/seed0", "runs/large/sums/noise/seed1"),
+        "runs/large/calls/no_image/seed0",
+    ]
+    assert [run.folder for run in config.served_runs("small", "calls")] == [
+        *("runs/small/calls/no_image/seed0", "runs/small/calls/lora/seed5")
+    ]
+    assert [run.folder for run in config.served_runs("large", "sums")] == ["runs/large/sums/noise/seed0"]
 
 
-def test_the_digest_follows_what_the_artefact_depends_on(plain: World) -> None:
-    def digest(method: str, **sections: dict) -> str:
-        return plain.config(**sections).run_digest("tiny", "arithmetic", method)
-
-    assert digest("art") != digest("art_pixel") != digest("lora")
-    for section in ({"training": {"temperature": 0.9}}, {"objective": {"kind": "grpo"}}, {"image": {"size": 96}}):
-        assert digest("art", **section) != digest("art")
-    for section in ({"evaluation": {"samples": 7}}, {"analysis": {"resamples": 500}}):
-        assert digest("art", **section) == digest("art")
-    assert digest("random_string", training={"temperature": 0.9}) == digest("random_string")
+def test_kinds_that_are_trained() -> None:
     assert TRAINED_KINDS == ("art", "lora", "soft_prompt")
+
+
+@pytest.mark.parametrize("section", ["models", "tasks", "methods"])
+def test_an_entry_that_is_null_is_taken_away(plain: World, section: str) -> None:
+    config = parse_config(changed(plain, f"{section}.other", None), "test")
+    assert config == plain.config() and "other" not in getattr(config, section)
+
+
+def test_a_section_and_a_run_are_values_that_nobody_changes(plain: World) -> None:
+    assert {plain.key("art"), plain.key("art"), plain.key("lora")} == {plain.key("art"), plain.key("lora")}
+    with pytest.raises(ValidationError, match="frozen"):
+        plain.config().training.steps = 1
+
+
+@pytest.mark.parametrize(("scorer", "rule"), [("numeric", "sums"), ("reasoning_gym", "reasoning_gym")])
+def test_tasks_of_reasoning_gym_share_a_rule(scorer: str, rule: str) -> None:
+    assert TaskSection(scorer=scorer).rule("sums") == rule
 
 
 def test_grpo_has_one_clip_value(plain: World) -> None:
@@ -169,70 +314,8 @@ def test_an_engine_for_each_method(plain: World) -> None:
     assert config.engine_of("no_image") == config.engine
 
 
-def test_digests_follow_what_an_engine_changes(plain: World) -> None:
-    def digests(method: str, **engine: Any) -> tuple[str, str]:
-        config = plain.config(engine=engine)
-        return config.run_digest("tiny", "arithmetic", method), config.evaluation_digest("tiny", "arithmetic", method)
-
-    server = {"kind": "server", "url": "http://here/v1"}
-    for method in ("art", "lora", "no_image", "random_string"):
-        for way in ({"url": "http://there/v1"}, {"timeout": 9.0}, {"retries": 0}, {"memory": 0.1}, {"url": None}):
-            assert digests(method, **server | way) == digests(method, **server), way
-    for method in ("art", "lora", "soft_prompt"):
-        runs = [
-            digests(method, **engine)[0] for engine in ({}, server, {"kind": "vllm"}, server | {"importance_cap": None})
-        ]
-        assert len(set(runs)) == 4, method
-    for method in ("no_image", "seed_image", "random_string"):
-        others = [digests(method, **engine) for engine in ({}, server, server | {"importance_cap": None})]
-        assert len({run for run, _ in others}) == 1, "a control is drawn, not sampled for"
-        assert others[0][1] != others[1][1] == others[2][1], "its evaluation is sampled"
-
-
-def test_a_methods_own_engine_trains_it_and_the_experiments_evaluates(plain: World) -> None:
-    own = plain.config(methods={"art": {"kind": "art", "engine": {"kind": "vllm"}}})
-    shared, neither = plain.config(engine={"kind": "vllm"}), plain.config()
-    key = ("tiny", "arithmetic", "art")
-    runs = [config.run_digest(*key) for config in (own, shared, neither)]
-    assert runs[0] == runs[1] != runs[2]
-    evaluations = [config.evaluation_digest(*key) for config in (own, shared, neither)]
-    assert len(set(evaluations)) == 3
-    assert own.run_digest("tiny", "arithmetic", "lora") == neither.run_digest("tiny", "arithmetic", "lora")
-    assert own.evaluation_digest("tiny", "arithmetic", "lora") == neither.evaluation_digest(
-        "tiny", "arithmetic", "lora"
-    )
-
-
 def test_nothing_is_served_unless_asked_for(plain: World) -> None:
     config = plain.config()
     assert config.serving is None and parse_config(plain.mapping() | {"serving": None}, "test") == config
     served = plain.config(serving={})
     assert (served.serving.problems, served.serving.variants) == (200, [1, 4, 16])
-    for run in config.grid():
-        key = (run.model, run.task, run.method)
-        assert config.evaluation_digest(*key) == served.evaluation_digest(*key)
-        assert config.run_digest(*key) == served.run_digest(*key)
-
-
-def test_the_first_seed_or_draw_of_each_method_is_served(plain: World) -> None:
-    methods = {"lora": {"kind": "lora", "tasks": ["tool_call"]}}
-    config = parse_config(plain.mapping(methods=methods) | {"seeds": [5, 3]}, "test")
-    runs = config.served_runs("tiny", "arithmetic")
-    assert [run.method for run in runs] == [method for method in config.methods if method != "lora"]
-    assert {run.task for run in runs} == {"arithmetic"}
-    seeds = {run.method: run.seed for run in runs}
-    assert (seeds["art"], seeds["random_image"], seeds["no_image"]) == (5, 0, 0)
-
-
-def test_the_serving_digest_follows_the_check_and_its_runs(plain: World) -> None:
-    def digest(serving: dict[str, Any], **sections: Any) -> str:
-        return plain.config(serving=serving, **sections).serving_digest("tiny", "arithmetic")
-
-    assert digest({}) == digest({"problems": 200}) == digest({}, engine={"timeout": 9.0, "memory": 0.1})
-    for other in (
-        digest({"repeats": 3}),
-        digest({}, evaluation={"max_new_tokens": 7}),
-        digest({}, methods={"lora": {"kind": "lora", "rank": 3}}),
-        digest({}, engine={"kind": "vllm"}),
-    ):
-        assert other != digest({})

@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from art.images import (
     random_image,
     reduce_contrast,
 )
+from art.pictures import draw
 
 SIZE = 32
 
@@ -45,7 +47,10 @@ def test_no_metadata() -> None:
     assert set(kinds) == {b"IHDR", b"IDAT", b"IEND"}
 
 
-@pytest.mark.parametrize("levels", [noise().astype(np.float32), noise()[..., 0], noise()[..., :2]])
+@pytest.mark.parametrize(
+    "levels",
+    [noise().astype(np.float32), noise()[..., 0], noise()[..., :2], noise()[..., [0, 1, 2, 2]]],
+)
 def test_only_rgb_levels_are_encoded(levels: np.ndarray) -> None:
     with pytest.raises(ValueError, match="a picture is uint8"):
         png_bytes(levels)
@@ -59,13 +64,33 @@ def test_truncated_file_is_named(tmp_path: Path, cut: int) -> None:
         decode_png(path, SIZE)
 
 
-def test_damaged_file_is_named(tmp_path: Path) -> None:
+def test_no_bit_can_flip_unnoticed(tmp_path: Path) -> None:
+    """Every bit of the file, those of the checksums included."""
     path = tmp_path / "bad.png"
-    content = bytearray(png_bytes(noise()))
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(ImageError, match=r"bad\.png: truncated or damaged PNG"):
-        decode_png(path, SIZE)
+    content = png_bytes(noise()[:4, :4])
+    for position in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[position // 8] ^= 1 << position % 8
+        path.write_bytes(damaged)
+        with pytest.raises(ImageError, match=r"bad\.png: (truncated or damaged PNG|not a PNG)"):
+            decode_png(path, 4)
+
+
+def test_trailing_bytes_are_forgiven(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(png_bytes(noise()) + b"behind the end")
+    assert (decode_png(path, SIZE) == noise()).all()
+
+
+def test_the_smallest_encoding_is_chosen() -> None:
+    """The bytes are promised, and with them zlib's level: 9."""
+    picture = draw("arithmetic", 128)
+    sizes = {}
+    for level in range(10):
+        stream = io.BytesIO()
+        Image.fromarray(picture).save(stream, format="PNG", compress_level=level)
+        sizes[level] = stream.getvalue()
+    assert [level for level, content in sizes.items() if content == png_bytes(picture)] == [9]
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
@@ -83,15 +108,16 @@ def test_other_formats_are_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_wrong_size_says_found_and_wanted(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
-    Image.new("RGB", (64, 32)).save(path)
-    with pytest.raises(ImageError, match=r"x\.png: 64 x 32 pixels; wanted 32 x 32"):
-        decode_png(path, SIZE)
+    for width, height in ((64, 32), (32, 64)):
+        Image.new("RGB", (width, height)).save(path)
+        with pytest.raises(ImageError, match=rf"x\.png: {width} x {height} pixels; wanted 32 x 32"):
+            decode_png(path, SIZE)
 
 
 def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     Image.new("I;16", (SIZE, SIZE)).save(path)
-    with pytest.raises(ImageError, match="pixels of mode I"):
+    with pytest.raises(ImageError, match=r"x\.png: pixels of mode I;16; wanted one of 1, L, LA, "):
         decode_png(path, SIZE)
 
 
@@ -108,6 +134,10 @@ def test_grey_and_palette_are_converted(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     Image.new("L", (SIZE, SIZE), 7).save(path)
     assert (decode_png(path, SIZE) == 7).all()
+    Image.new("1", (SIZE, SIZE), 1).save(path)
+    assert (decode_png(path, SIZE) == 255).all()
+    Image.new("LA", (SIZE, SIZE), (7, 0)).save(path)
+    assert (decode_png(path, SIZE) == 128).all()
     palette = Image.new("P", (SIZE, SIZE), 1)
     palette.putpalette([0, 0, 0, 9, 8, 7])
     palette.save(path, pnginfo=PngInfo())
@@ -127,6 +157,8 @@ def test_random_images() -> None:
 def test_contrast() -> None:
     levels = np.array([[[0, 128, 255]]], dtype=np.uint8)
     assert reduce_contrast(levels, 0.5).tolist() == [[[64, 128, 192]]]
+    assert reduce_contrast(levels, 0.25).tolist() == [[[96, 128, 160]]]
+    assert reduce_contrast(levels, 0.99).tolist() == [[[1, 128, 254]]]  # 1.28 and 253.73
     assert (reduce_contrast(noise(), 1.0) == noise()).all()
 
 

@@ -30,8 +30,20 @@ def test_orthonormal(weight: Tensor) -> None:
 
 
 def test_rank_is_found(weight: Tensor) -> None:
-    weight[5:] = weight[:7] + weight[1:8]
     assert PatchBasis.from_weight(torch.cat([weight[:3], weight[:3] * 2])).rank == 3
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e7])
+def test_a_direction_counts_from_a_millionth_of_the_strongest(scale: float) -> None:
+    strengths = torch.tensor([1.0, 2e-6, 0.5e-6]) * scale
+    weight = torch.diag(strengths).view(3, 1, 1, 1, 3)
+    assert PatchBasis.from_weight(weight).rank == 2
+
+
+def test_the_largest_number_of_each_direction_is_positive(weight: Tensor) -> None:
+    for given in (weight, -weight):
+        vectors = PatchBasis.from_weight(given).vectors
+        assert (vectors.max(dim=1).values > -vectors.min(dim=1).values).all()
 
 
 def test_more_features_than_pixels() -> None:
@@ -62,6 +74,18 @@ def test_patches_go_row_by_row(weight: Tensor) -> None:
     assert offset.abs().sum() == 0
 
 
+def test_a_patch_need_not_be_square() -> None:
+    basis = PatchBasis.from_weight(torch.randn(9, 1, 1, 2, 4, generator=torch.Generator().manual_seed(0)))
+    assert (basis.shape, basis.rank, basis.patches(4, 12)) == ((1, 2, 4), 8, 6)
+    coordinates = torch.zeros(6, 8)
+    coordinates[4] = 1.0  # second row of three patches, second column
+    offset = basis.offset(coordinates, 4, 12)
+    assert_close(basis.project(offset), coordinates)
+    inside = torch.zeros(1, 4, 12, dtype=torch.bool)
+    inside[:, 2:4, 4:8] = True
+    assert offset[inside].abs().sum() > 0 and not offset[~inside].any()
+
+
 def test_gradient_reaches_the_coordinates(weight: Tensor) -> None:
     basis = PatchBasis.from_weight(weight)
     coordinates = torch.zeros(6, basis.rank, requires_grad=True)
@@ -71,10 +95,14 @@ def test_gradient_reaches_the_coordinates(weight: Tensor) -> None:
 
 def test_errors_name_the_shapes(weight: Tensor) -> None:
     basis = PatchBasis.from_weight(weight)
-    with pytest.raises(ValueError, match="4 x 4 do not tile 10 x 8"):
-        basis.patches(10, 8)
-    with pytest.raises(ValueError, match=r"wanted \(6, 12\)"):
-        basis.offset(torch.zeros(5, 12), 12, 8)
+    for height, width in ((10, 8), (12, 10)):
+        with pytest.raises(ValueError, match=f"4 x 4 do not tile {height} x {width}"):
+            basis.patches(height, width)
+        with pytest.raises(ValueError, match=f"4 x 4 do not tile {height} x {width}"):
+            basis.project(torch.zeros(CHANNELS, height, width))
+    for shape in ((5, 12), (6, 11), (6, 12, 1)):
+        with pytest.raises(ValueError, match=r"wanted \(6, 12\)"):
+            basis.offset(torch.zeros(shape), 12, 8)
     with pytest.raises(ValueError, match="5 dimensions"):
         PatchBasis.from_weight(weight[:, :, 0])
     with pytest.raises(ValueError, match="no direction"):

@@ -20,12 +20,14 @@ ALL = torch.arange(256, dtype=torch.float32).view(1, 16, 16).repeat(3, 1, 1)
 def test_every_level_survives_the_logit() -> None:
     assert logits_of(ALL).isfinite().all()
     assert (levels_of(logits_of(ALL)) == ALL).all()
+    ends = 255 * torch.sigmoid(logits_of(torch.tensor([0.0, 255.0])))
+    torch.testing.assert_close(ends, torch.tensor([0.25, 254.75]), rtol=0, atol=1e-3)
 
 
 def test_array_and_tensor() -> None:
     levels = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
     tensor = levels_to_tensor(levels)
-    assert tensor.shape == (3, 32, 64)
+    assert tensor.shape == (3, 32, 64) and tensor.dtype == torch.float32
     assert tensor[2, 5, 7] == levels[5, 7, 2]
     assert (tensor_to_levels(tensor) == levels).all()
     assert tensor_to_levels(torch.tensor([-1.0, 254.6, 300.0]).view(3, 1, 1)).tolist() == [[[0, 255, 255]]]
@@ -60,9 +62,9 @@ def test_bound_is_exact_after_rounding(bound: int, push: float, double: bool) ->
 
 
 def test_behind_the_bound_only_gradients_that_lead_back_pass() -> None:
-    seed = torch.full((4,), 100.0)
-    logits = logits_of(torch.tensor([10.0, 99.0, 101.0, 200.0])).requires_grad_()
-    for sign, passed in ((1.0, [0, 1, 1, 1]), (-1.0, [1, 1, 1, 0])):  # descent lowers the levels; raises them
+    seed = torch.full((6,), 100.0)
+    logits = logits_of(torch.tensor([10.0, 95.0, 99.0, 101.0, 105.0, 200.0])).requires_grad_()
+    for sign, passed in ((1.0, [0, 1, 1, 1, 1, 1]), (-1.0, [1, 1, 1, 1, 1, 0])):  # descent lowers; raises
         (gradient,) = torch.autograd.grad(sign * project_to_bound(logits, seed, 5).sum(), logits)
         assert (gradient * sign).tolist() == passed
 

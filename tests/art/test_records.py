@@ -6,13 +6,17 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tiny_world import full_disk
 
 from art.records import (
     Item,
+    LoadRecord,
     Problem,
+    Record,
     RecordError,
     StepRecord,
     atomic_folder,
@@ -51,6 +55,9 @@ def test_records_come_back_whatever_they_hold(tmp_path: Path) -> None:
         ('{"id": "0", "question": "q", "answer": "1"}', "not the content hash"),
         ('{"id": "0", "question": 3, "answer": "1"}', "question: "),
         ('{"id": "0", "question": "q", "answer": "1", "extra": 1}', "extra: "),
+        ('{"id": "0", "question": "q", "answer": "1", "tools": [1]}', r"tools\.0: "),
+        ('{"id": "0", "question": "", "answer": "1"}', "question: String should have at least 1 character"),
+        ('{"id": "0", "question": "q", "answer": ""}', "answer: String should have at least 1 character"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -58,6 +65,35 @@ def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     path.write_text(f"{problem().model_dump_json()}\n{line}\n{problem().model_dump_json()}\n")
     with pytest.raises(RecordError, match=rf"train\.jsonl:2: .*{message}"):
         read_records(path, Problem)
+
+
+GREEDY = {"id": "x", "decoding": "greedy", "sample": 0, "completion": "", "score": 1, "tokens": 0}
+LOAD = {"kind": "image", "variants": 0, "repeat": 0} | dict.fromkeys(
+    ("requests", "prompt_tokens", "completion_tokens", "seconds", "first_token_seconds"), 1
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "key", "bad"),
+    [
+        (Item, GREEDY, "score", 2),
+        (Item, GREEDY, "score", -1),
+        (Item, GREEDY, "score", 0.5),
+        (Item, GREEDY, "sample", -1),
+        (Item, GREEDY, "tokens", -1),
+        (Item, GREEDY, "decoding", "beam"),
+        (StepRecord, {"step": 0}, "step", -1),
+        (LoadRecord, LOAD, "variants", -1),
+        (LoadRecord, LOAD, "repeat", -1),
+        (LoadRecord, LOAD, "kind", "text"),
+    ],
+)
+def test_a_value_out_of_range_is_no_record(kind: type[Record], good: dict[str, Any], key: str, bad: Any) -> None:
+    record = kind(**good)
+    with pytest.raises(ValidationError, match=key):
+        kind(**good | {key: bad})
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(record, key, good[key])
 
 
 def test_missing_empty_and_binary_files_are_named(tmp_path: Path) -> None:
@@ -70,8 +106,17 @@ def test_missing_empty_and_binary_files_are_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(RecordError, match=r"train\.jsonl: cannot be read"):
         read_records(path, Problem)
-    with pytest.raises(RecordError, match=r"train\.jsonl"):
+    with pytest.raises(RecordError, match=r"train\.jsonl: cannot be read: "):
         read_json(path)
+    path.write_text("{\n")
+    with pytest.raises(RecordError, match=r"train\.jsonl: cannot be read as JSON: .*line 2"):
+        read_json(path)
+
+
+def test_json_keeps_its_order_and_its_letters(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": "\u00e9", "a": [1]})
+    assert (tmp_path / "a.json").read_bytes() == '{\n  "b": "\u00e9",\n  "a": [\n    1\n  ]\n}\n'.encode()
+    assert read_json(tmp_path / "a.json") == {"b": "\u00e9", "a": [1]}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +137,8 @@ def test_a_file_of_one_record_is_named_with_its_fault(tmp_path: Path, text: str,
 def test_the_hash_is_of_the_content(tmp_path: Path) -> None:
     tools = [{"name": "a"}]
     assert len({problem_id("q", "1"), problem_id("q", "2"), problem_id("p", "1"), problem_id("q", "1", tools)}) == 4
+    # printf '["H\u00f6he?", "1", null]' | sha256sum
+    assert problem_id("H\u00f6he?", "1") == "14f76a86dd9a8486"
     assert problem_id("q", "1", [{"b": 1, "a": 2}]) == problem_id("q", "1", [{"a": 2, "b": 1}])
 
 
@@ -99,6 +146,7 @@ def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "deep/file.json"
     write_json(path, {"a": 1})
     with pytest.raises(KeyboardInterrupt), atomic_path(path) as partial:
+        assert partial.name == f".file.json.{os.getpid()}.partial", "another process has another file"
         partial.write_text("half")
         raise KeyboardInterrupt
     assert json.loads(path.read_text()) == {"a": 1}
@@ -123,6 +171,18 @@ def test_what_is_renamed_is_on_the_disk_before_and_its_name_after(
         (partial / "deep/file").write_text("a")
     assert set(done[:3]) == {str(partial), str(partial / "deep"), str(partial / "deep/file")}
     assert done[3:] == ["renamed", str(tmp_path)]
+
+
+def test_an_atomic_folder_holds_nothing_of_an_earlier_attempt(tmp_path: Path) -> None:
+    folder = tmp_path / "deep/folder"
+    for name in ("first", "second"):
+        with pytest.raises(KeyboardInterrupt), atomic_folder(folder) as partial:
+            (partial / "half").write_text("half")
+            raise KeyboardInterrupt
+        with atomic_folder(folder) as partial:
+            (partial / name).write_text(name)
+        assert [path.name for path in folder.iterdir()] == [name]
+        assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path) -> None:
@@ -190,6 +250,7 @@ def test_veiled_records_come_back_and_show_nothing(tmp_path: Path) -> None:
         lines = [json.loads(line) for line in path.read_text().splitlines()]
         assert [list(line) for line in lines] == [["veiled"], ["veiled"]]
         assert "Secret" not in path.read_text() and "Physics" not in path.read_text()
+    assert (secret.quoted_answer, problem().quoted_answer) == ("(veiled)", "'1'")
 
 
 def test_records_that_are_not_veiled_are_written_as_ever(tmp_path: Path) -> None:

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from tiny_world import World
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
-from art.artifact import read_artifact
-from art.config import ConfigError
-from art.images import decode_png
+from art.artifact import Artifact, read_artifact
+from art.config import ConfigError, RunKey, parse_config
+from art.images import decode_png, encode_png, random_image
 from art.methods.controls import make_control
 from art.models.policy import Policy, Prefix
+from art.models.preprocessor import CheckpointError
 from art.records import RunRecord, StepRecord, read_json, read_records
 from art.synthetic.tasks import problems
 
 CONTROLS = ("no_image", "seed_image", "random_image", "random_string")
+WORDS = {"words": {"kind": "random_string", "draws": 20}}
 
 
 def make(world: World, method: str, seed: int = 0):
@@ -30,12 +33,22 @@ def make(world: World, method: str, seed: int = 0):
 @pytest.mark.parametrize("method", CONTROLS)
 def test_a_control_writes_the_folder_that_training_writes(world: World, method: str) -> None:
     artifact = make(world, method)
+    assert (
+        artifact
+        == {
+            "no_image": Artifact(kind="no_image"),
+            "random_string": Artifact(kind="random_string", text=artifact.text, prefix_tokens=4 + 1),
+            "seed_image": Artifact(kind="seed_image", image_size=64, prefix_tokens=4 + 2),
+            "random_image": Artifact(kind="random_image", image_size=64, prefix_tokens=4 + 2),
+        }[method]
+    )
     folder = world.folder(method)
     assert {"artifact", "run.json", "train.jsonl"} == {path.name for path in folder.iterdir()}
     assert read_records(folder / "train.jsonl", StepRecord) == [StepRecord(step=0)]
     record = RunRecord.model_validate(read_json(folder / "run.json"))
-    assert (record.kind, record.trained_numbers, record.steps) == (method, 0, 0)
+    assert (record.command, record.kind, record.trained_numbers, record.steps) == ("run", method, 0, 0)
     assert record.prefix_tokens == artifact.prefix_tokens
+    assert 0 < record.seconds["start_up"] <= record.seconds["total"]
     assert record.digest == world.config().run_digest("tiny", "arithmetic", method)
 
 
@@ -64,10 +77,67 @@ def test_draws_differ_by_seed_and_repeat(world: World) -> None:
     assert 120 < pictures[0].mean() < 135 and 70 < pictures[0].std() < 78  # uniform: 127.5 and 73.9
 
 
+def test_each_task_method_and_seed_has_a_draw_of_its_own_and_models_share_it(world: World) -> None:
+    data = world.mapping(models={"twin": {"path": str(world.root / "checkpoint")}})
+    data["methods"] |= {f"other_{kind}": {"kind": kind} for kind in ("random_image", "random_string")}
+    config = parse_config(data, "test")
+    for kind, file in (("random_image", "image.png"), ("random_string", "artifact.json")):
+        draws = {}
+        for model, task, method, seed in (
+            ("tiny", "arithmetic", kind, 0),
+            ("tiny", "arithmetic", kind, 1),
+            ("tiny", "tool_call", kind, 0),
+            ("tiny", "arithmetic", f"other_{kind}", 0),
+            ("twin", "arithmetic", kind, 0),
+        ):
+            key = RunKey(model=model, task=task, method=method, seed=seed)
+            make_control(config, key, world.results)
+            draws[key] = (world.results / key.folder / "artifact" / file).read_bytes()
+        first, *others, twin = draws.values()
+        assert len({first, *others}) == 4 and twin == first
+
+
+def test_a_draw_is_the_same_in_every_process(world: World) -> None:
+    make(world, "random_image", 1)
+    picture = decode_png(world.folder("random_image", seed=1) / "artifact/image.png", 64)
+    assert picture[0, :2].tolist() == [[184, 253, 100], [113, 63, 184]]
+
+
+def test_a_random_string_is_of_words(world: World) -> None:
+    for seed in range(20):
+        make_control(config := world.config(methods=WORDS), world.key("words", seed=seed), world.results)
+        text = read_artifact(world.folder("words", seed=seed) / "artifact").text
+        assert text.startswith(" ") and all(word.isalpha() for word in text[1:].split(" ")), text
+    assert config.methods["words"].draws == 20
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        (["[UNK]", "a", "\u0120", "\u0120(", "\u01201"], r"tokenizer\.json: no word tokens for a random string"),
+        (["[UNK]", "\u0120a"], r"checkpoint: no random string of 4 tokens survives tokenising"),
+    ],
+)
+def test_a_vocabulary_without_such_a_string_is_named(world: World, vocabulary: list[str], message: str) -> None:
+    words = WordLevel({word: number for number, word in enumerate(vocabulary)}, unk_token="[UNK]")
+    Tokenizer(words).save(str(world.root / "checkpoint/tokenizer.json"))
+    with pytest.raises(CheckpointError, match=message):
+        make(world, "random_string")
+
+
 def test_seed_image_is_the_seed_picture(world: World) -> None:
     make(world, "seed_image")
     seed = decode_png(world.results / "seeds/arithmetic.png", 64)
     assert np.array_equal(decode_png(world.folder("seed_image") / "artifact/image.png", 64), seed)
+
+
+@pytest.mark.parametrize("method", ["seed_image", "random_image"])
+def test_an_image_has_the_configurations_size(world: World, method: str) -> None:
+    encode_png(random_image(96, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
+    make_control(world.config(image={"size": 96}), world.key(method), world.results)
+    folder = world.folder(method) / "artifact"
+    assert decode_png(folder / "image.png", 96).shape == (96, 96, 3)
+    assert read_artifact(folder) == Artifact(kind=method, image_size=96, prefix_tokens=9 + 2)
 
 
 def test_an_unknown_draw_is_refused(world: World) -> None:

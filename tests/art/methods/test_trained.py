@@ -12,15 +12,15 @@ import torch
 from safetensors.torch import load_file
 from tiny_world import World
 
-from art.artifact import read_artifact
+from art.artifact import Artifact, read_artifact
 from art.evaluate import load_adapter_rank, load_prefix
 from art.images import decode_png, distance
-from art.methods.base import Start, TrainedMethod
+from art.methods.base import Start, TrainedMethod, detached
 from art.methods.lora import overlay_adapter
 from art.methods.trained import TRAINED, trained_method
 from art.models.policy import Policy, Prefix
 from art.models.preprocessor import CheckpointError
-from art.pixels import levels_to_tensor
+from art.pixels import levels_to_tensor, logits_of
 from art.records import RecordError
 from art.runs import Workspace
 from art.synthetic.tasks import problems
@@ -28,10 +28,10 @@ from art.synthetic.tasks import problems
 PROBLEMS = problems("arithmetic", "test", 2, 0)
 
 
-def made(world: World, policy: Policy, method: str, **changes: object) -> TrainedMethod:
+def made(world: World, policy: Policy, method: str, seed: int = 0, **changes: object) -> TrainedMethod:
     section = world.config().methods[method].model_copy(update=changes)
     picture = decode_png(world.results / "seeds/arithmetic.png", 64)
-    return trained_method(section.kind)(policy, Start(0, picture, section))
+    return trained_method(section.kind)(policy, Start(seed, picture, section))
 
 
 def disturbed(method: TrainedMethod, scale: float) -> TrainedMethod:
@@ -62,6 +62,21 @@ def test_every_kind_of_trained_method_has_a_class(world: World) -> None:
         assert issubclass(trained_method(kind), TrainedMethod)
 
 
+def test_a_prefix_for_sampling_is_the_same_without_gradients() -> None:
+    given = Prefix(torch.ones(2, requires_grad=True), "text", torch.zeros(3, requires_grad=True))
+    free = detached(given)
+    assert torch.equal(free.image, given.image) and not free.image.requires_grad
+    assert torch.equal(free.embeddings, given.embeddings) and not free.embeddings.requires_grad
+    assert free.text == "text" and detached(Prefix()) == Prefix()
+
+
+def test_a_method_without_an_adapter_writes_none(world: World, tiny_policy: Policy, tmp_path: Path) -> None:
+    method = made(world, tiny_policy, "soft_prompt")
+    assert method.adapter_rank is None and method.picture() is None and method.detail() == {}
+    with pytest.raises(NotImplementedError, match="SoftPrompt has no adapter"):
+        method.write_adapter(tmp_path)
+
+
 # -- art -----------------------------------------------------------------------------------------------------------
 
 
@@ -77,8 +92,31 @@ def test_art_starts_as_the_seed_picture(world: World, tiny_policy: Policy, name:
 def test_grey_start_is_nearly_grey_and_follows_the_seed(world: World, tiny_policy: Policy) -> None:
     picture = made(world, tiny_policy, "art", start="grey").picture()
     assert picture.min() >= 122 and picture.max() <= 134 and picture.std() > 1
+    assert np.array_equal(made(world, tiny_policy, "art_pixel", start="grey").picture(), picture)
+    assert not np.array_equal(made(world, tiny_policy, "art", seed=1, start="grey").picture(), picture)
     bounded = made(world, tiny_policy, "art_bound5", start="grey").picture()
     assert distance(bounded, decode_png(world.results / "seeds/arithmetic.png", 64)).maximum <= 5
+
+
+def test_details_are_of_the_picture_against_the_seed_picture(world: World, tiny_policy: Policy) -> None:
+    seed = np.full((64, 64, 3), 128, dtype=np.uint8)
+    for row, level in enumerate((3, 4, 251, 252)):  # the first and the last are saturated
+        seed[row * 8 : row * 8 + 8] = level
+    section = world.config().methods["art_pixel"]
+    method = trained_method("art")(tiny_policy, Start(0, seed, section))
+    assert method.detail() == {"distance_max": 0, "distance_mean": 0, "saturated": 16 / 64}
+    picture = seed.copy()
+    picture[48:] += 10  # a quarter of the rows
+    picture[40:48] = 0
+    picture[40:48, :32] = 255
+    with torch.no_grad():
+        method.free += logits_of(levels_to_tensor(picture)) - method.origin
+    assert np.array_equal(method.picture(), picture)
+    detail = method.detail()
+    assert (detail["distance_max"], detail["saturated"]) == (128, 24 / 64)
+    assert detail["distance_mean"] == 10 / 4 + (128 + 127) / 2 / 8
+    mean_square = 10**2 / 4 + (128**2 + 127**2) / 2 / 8
+    assert detail["psnr"] == pytest.approx(10 * np.log10(255**2 / mean_square))
 
 
 @pytest.mark.parametrize(
@@ -119,9 +157,9 @@ def test_the_saved_png_is_what_the_last_forward_pass_saw(world: World, tiny_poli
     loaded = load_prefix(workspace)
     assert torch.equal(loaded.image, seen.image.detach())
     assert torch.equal(last_hidden(tiny_policy, loaded), last_hidden(tiny_policy, seen))
-    artifact = read_artifact(workspace.artifact)
-    assert artifact.prefix_tokens == 4 + 2 and artifact.image_size == 64
-    assert artifact.trained_numbers == (64 * 64 * 3 if name == "art_pixel" else 16 * 32)
+    numbers = 64 * 64 * 3 if name == "art_pixel" else 16 * 32
+    expected = Artifact(kind="art", image_size=64, trained_numbers=numbers, prefix_tokens=4 + 2)
+    assert read_artifact(workspace.artifact) == expected
 
 
 def test_pixels_get_a_gradient_through_the_rounding(world: World, tiny_policy: Policy) -> None:
@@ -157,19 +195,31 @@ def test_lora_adapts_every_matrix_of_the_language_layers_and_nothing_else(world:
 
 def test_lora_comes_back_from_standard_files(world: World, tiny_checkpoint: Path) -> None:
     policy = Policy(tiny_checkpoint)
-    method = disturbed(made(world, policy, "lora"), 0.2)
+    method = disturbed(made(world, policy, "lora", alpha=5), 0.2)
+    assert method.adapter_rank == 2
     trained = last_hidden(policy, Prefix())
     workspace = save(world, method, "lora")
     adapter = workspace.artifact / "adapter"
     assert {"adapter_config.json", "adapter_model.safetensors"} <= {path.name for path in adapter.iterdir()}
     settings = json.loads((adapter / "adapter_config.json").read_text())
-    assert (settings["peft_type"], settings["r"], settings["lora_alpha"]) == ("LORA", 2, 16)
+    assert [settings[key] for key in ("peft_type", "r", "lora_alpha", "lora_dropout")] == ["LORA", 2, 5, 0]
     stored = load_file(adapter / "adapter_model.safetensors")
-    assert sum(value.numel() for value in stored.values()) == read_artifact(workspace.artifact).trained_numbers
+    numbers = sum(value.numel() for value in stored.values())
+    assert read_artifact(workspace.artifact) == Artifact(kind="lora", adapter=True, trained_numbers=numbers)
     again = Policy(tiny_checkpoint)
     assert load_prefix(workspace) == Prefix() and load_adapter_rank(workspace) == 2
     overlay_adapter(again, adapter)
     torch.testing.assert_close(last_hidden(again, Prefix()), trained, rtol=0, atol=1e-6)
+    assert not any(module.training for module in again.model.modules())
+
+
+def test_an_adapter_starts_from_its_seed_alone(world: World, tiny_checkpoint: Path) -> None:
+    starts = []
+    for number, seed in enumerate((0, 0, 1)):
+        torch.manual_seed(number)  # whatever was drawn before
+        values = made(world, Policy(tiny_checkpoint), "lora", seed).parameters().values()
+        starts.append(torch.cat([value.detach().flatten() for value in values]))
+    assert torch.equal(starts[0], starts[1]) and not torch.equal(starts[0], starts[2])
 
 
 # -- soft prompt ---------------------------------------------------------------------------------------------------
@@ -184,8 +234,21 @@ def test_soft_prompt_comes_back(world: World, tiny_policy: Policy) -> None:
     workspace = save(world, method, "soft_prompt")
     loaded = load_prefix(workspace)
     assert torch.equal(loaded.embeddings, method.prefix().embeddings.detach())
-    assert read_artifact(workspace.artifact).trained_numbers == 4 * 64
-    assert read_artifact(workspace.artifact).prefix_tokens == 4
+    expected = Artifact(kind="soft_prompt", embeddings=True, trained_numbers=4 * 64, prefix_tokens=4)
+    assert read_artifact(workspace.artifact) == expected
+
+
+def test_a_soft_prompt_starts_from_ordinary_tokens_drawn_by_its_seed(
+    world: World, tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = [made(world, tiny_policy, "soft_prompt", seed).prefix().embeddings for seed in (0, 0, 1)]
+    assert torch.equal(starts[0], starts[1]) and not torch.equal(starts[0], starts[2])
+    forbidden = torch.full_like(tiny_policy.forbidden, -torch.inf)
+    forbidden[[5, 9]] = 0
+    monkeypatch.setattr(tiny_policy, "forbidden", forbidden)
+    start = made(world, tiny_policy, "soft_prompt").prefix().embeddings.detach()
+    allowed = tiny_policy.token_embeddings[[5, 9]]
+    assert len(start) == 4 and all((allowed == row).all(dim=1).any() for row in start)
 
 
 # -- damaged artefacts ---------------------------------------------------------------------------------------------
@@ -209,10 +272,15 @@ def test_a_damaged_artefact_is_named(world: World, tiny_checkpoint: Path, name: 
     path.unlink()
     if damage == "truncated":
         path.write_bytes(content[: len(content) // 2])
-    with pytest.raises((CheckpointError, RecordError), match=path.parent.name):
+    if path.name == "adapter_config.json":
+        with pytest.raises(RecordError, match=f"^{path}: "):
+            load_adapter_rank(workspace)
+    # a whole adapter is read at once: its folder is named where no file is missing
+    named = path.parent if name == "lora" and damage == "truncated" else path
+    with pytest.raises((CheckpointError, RecordError), match=f"^{named}: "):
+        if name == "lora":
+            overlay_adapter(Policy(tiny_checkpoint), workspace.artifact / "adapter")
         load_prefix(workspace)
-        load_adapter_rank(workspace)
-        overlay_adapter(Policy(tiny_checkpoint), workspace.artifact / "adapter")
 
 
 def test_saving_replaces_an_older_artefact_whole(world: World, tiny_policy: Policy) -> None:
