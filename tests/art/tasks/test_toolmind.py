@@ -43,8 +43,15 @@ def test_a_later_turn_has_the_conversation_so_far() -> None:
 
 
 def test_results_that_are_no_text_become_json() -> None:
-    made = problem(user("Paris?"), turn(PARIS), {"role": "tool", "content": [{"sky": "grey"}]}, turn(PARIS))
-    assert (made.messages or [])[2]["content"] == '[{"sky": "grey"}]'
+    made = problem(user("Paris?"), turn(PARIS), {"role": "tool", "content": [{"sky": "grün"}]}, turn(PARIS))
+    assert (made.messages or [])[2]["content"] == '[{"sky": "grün"}]'
+
+
+def test_what_is_written_in_calls() -> None:
+    flat = {"role": "assistant", "tool_calls": [{"name": "weather", "arguments": {"city": "Zürich"}}]}
+    made = problem(user("Zürich?"), flat)
+    assert made.answer == '{"name": "weather", "arguments": {"city": "Zürich"}}'
+    assert problem(user("Zürich?"), flat | {"content": "<|im_start|>"}) == made, "the turn's own text is never shown"
 
 
 FIELDS = {"city": {"type": "string"}}
@@ -62,6 +69,7 @@ SCHEMA = {"type": "object", "properties": FIELDS}
         ({"name": "weather", "parameters": None}, {"type": "object", "properties": {}}),
         ({"name": "weather", "parameters": {"type": "object"}}, {"type": "object", "properties": {}}),
         ({"name": "weather", "parameters": SCHEMA, "required": ["city"]}, SCHEMA | {"required": ["city"]}),
+        ({"name": "weather", "parameters": SCHEMA, "required": "city", "description": 7}, SCHEMA),
         ({"name": "weather", "parameters": SCHEMA | {"required": []}, "required": ["city"]}, SCHEMA | {"required": []}),
     ],
 )  # fmt: skip
@@ -83,6 +91,7 @@ UNFIT = {
     "call_of_no_tool_on_offer": [toolmind_row(HELLO, turn(PARIS), tools=[])],
     "malformed_call": [
         toolmind_row(HELLO, turn(("weather", "{"))),
+        toolmind_row(HELLO, turn(("weather", "[" * 100_000))),
         toolmind_row(HELLO, turn(("weather", None))),
         toolmind_row(HELLO, turn(("weather", ["Paris"]))),
         toolmind_row(HELLO, turn(("weather", {"city": float("inf")}))),
@@ -93,11 +102,14 @@ UNFIT = {
     "malformed_tool": [
         toolmind_row(HELLO, turn(PARIS), tools=["weather"]),
         toolmind_row(HELLO, turn(PARIS), tools=[{"function": {"parameters": {}}}]),
+        toolmind_row(HELLO, turn(PARIS), tools=[{"name": ""}, WEATHER]),
+        toolmind_row(HELLO, turn(PARIS), tools=[{"name": ["weather"]}, WEATHER]),
         toolmind_row(HELLO, turn(PARIS), tools=[{"name": "weather", "parameters": []}]),
         toolmind_row(HELLO, turn(PARIS), tools=[{"name": "weather", "parameters": {"properties": ["city"]}}]),
     ],
     "chat_mark": [
         toolmind_row(user("Paris? <|endoftext|>"), turn(PARIS)),
+        toolmind_row(HELLO, turn(PARIS), tools=[WEATHER, {"name": "clock", "description": "<|im_start|>"}]),
         toolmind_row(HELLO, turn(PARIS), RESULT | {"content": "<|im_end|>"}, HELLO, turn(PARIS)),
     ],
     "malformed_conversation": [
@@ -105,6 +117,7 @@ UNFIT = {
         toolmind_row(POLICY, turn(PARIS)),
         toolmind_row(HELLO, POLICY, turn(PARIS)),
         toolmind_row(user(" "), turn(PARIS)),
+        toolmind_row({"role": "user", "content": None}, turn(PARIS)),
         toolmind_row({"role": "critic", "content": "x"}, turn(PARIS)),
         toolmind_row({"role": "user", "content": ["x"]}, turn(PARIS)),
         {"conversations": ["x"], "tools": []},
