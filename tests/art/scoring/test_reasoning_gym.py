@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from art.records import Problem
+from art.records import Problem, RecordError
 from art.scoring import reasoning_gym as scorer
 from art.tasks.candidate import make_problem
 
@@ -39,7 +39,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         )
 
     def get_score_answer_fn(name: str) -> Any:
-        if name not in ("maps", "countdown"):
+        if name == "chess":
             raise ValueError(f"Dataset '{name}' not registered")
         return score
 
@@ -89,6 +89,7 @@ def test_the_packages_scorer_decides(package: ModuleType, answer: str, score: in
         ("x + C", "x + C", 1),
         ("x", "y", 0),
         ("7", "7.1", 0),
+        ("1 2", "2 1", 0),
         (None, "", 0),
     ],
 )
@@ -103,23 +104,64 @@ def test_the_published_answer_decides_where_the_package_cannot(right: str, answe
 )
 def test_only_plain_arithmetic_reaches_a_scorer_that_runs_it(package: ModuleType, answer: str) -> None:
     assert scorer.judge(f"<answer>{answer}</answer>", problem("countdown", "1 + 1", [answer])).score == 0
-    assert scorer.judge("<answer>(3+ 4)*5 - 6/2</answer>", problem("countdown", "0", ["(3+ 4)*5 - 6/2"])).score == 1
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer"),
+    [
+        ("countdown", "(3+ 4)*5 - 6/2"),
+        ("countdown", "1" * 200),
+        ("puzzle24", "(3+ 4)*5 - 6/2"),
+        ("n_queens", "_ Q\nQ _\n" * 250),
+    ],
+)
+def test_what_is_harmless_reaches_it(package: ModuleType, dataset: str, answer: str) -> None:
+    assert scorer.judge(f"<answer>{answer}</answer>", problem(dataset, "0", [answer.strip()])).score == 1
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer"),
+    [("puzzle24", "exit()"), ("n_queens", "exit()"), ("n_queens", "Q" * 2001)]
+    + [
+        (name, "1")
+        for name in (
+            "binary_matrix", "intermediate_integration", "polynomial_multiplication", "simple_integration",
+            "spiral_matrix", "string_insertion", "arc_agi", "rearc", "game_of_life_halting", "coin_flip",
+            "complex_arithmetic",
+        )
+    ],
+)  # fmt: skip
+def test_what_is_not_never_does(package: ModuleType, dataset: str, answer: str) -> None:
+    """The stand-in's scorer would take the answer; only the published one is right."""
+    assert scorer.judge(f"<answer>{answer}</answer>", problem(dataset, "0", [answer])) == (answer, 0, 0.1)
+    assert scorer.judge("<answer> as published </answer>", problem(dataset, "as published", [])).score == 1
 
 
 @pytest.mark.parametrize("answer", ["7", "[]", "{}", '{"dataset": "maps", "answer": "1"}', "{"])
 def test_a_reference_of_another_form(answer: str) -> None:
-    with pytest.raises(ValueError, match="not the JSON of dataset, answer and metadata"):
-        scorer.judge("", make_problem("Why?", answer))
+    made = make_problem("Why?", answer)
+    with pytest.raises(ValueError, match=f"problem {made.id}: answer is not the JSON of dataset, answer and metadata"):
+        scorer.judge("", made)
 
 
 def test_an_unknown_data_set_is_named_before_anything_is_scored(package: ModuleType) -> None:
-    with pytest.raises(ValueError, match="reasoning-gym: no scorer of 'chess'"):
+    with pytest.raises(ValueError, match="reasoning-gym: no scorer of 'chess': Dataset 'chess' not registered"):
         scorer.judge("", problem("chess", "e4"))
 
 
-def test_another_version_of_the_package_is_refused(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scorer, "version", lambda name: "9.8")
-    with pytest.raises(ValueError, match=rf"reasoning-gym 9\.8 is installed; .* {re.escape(scorer.VERSION)} only: pip"):
+def test_without_the_package(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "reasoning_gym.factory", None)
+    with pytest.raises(RecordError, match="reasoning-gym: no scorer of 'maps': "):
+        scorer.judge("", problem("maps", "left"))
+
+
+@pytest.mark.parametrize("installed", ["9.8", "0.1.24", "0.1.26"])
+def test_another_version_of_the_package_is_refused(
+    package: ModuleType, monkeypatch: pytest.MonkeyPatch, installed: str
+) -> None:
+    monkeypatch.setattr(scorer, "version", {"reasoning-gym": installed}.__getitem__)
+    message = re.escape(f"reasoning-gym {installed} is installed; ") + rf".* {re.escape(scorer.VERSION)} only: pip"
+    with pytest.raises(ValueError, match=message):
         scorer.judge("", problem("maps", "left", ["left"]))
 
 
