@@ -114,6 +114,7 @@ def test_types_have_the_names_of_json_schemas(tmp_path: Path) -> None:
         ([7], {}),
         ([7, 8, 9], {"accepted": {"n": [8, 9]}}),
         ([7, ""], {"optional": ["n"]}),
+        ([""], {"arguments": {}}),
         (["", 7, 8], {"accepted": {"n": [8]}, "optional": ["n"]}),
     ],
 )
@@ -204,6 +205,14 @@ def test_bfcl_is_not_read_from_the_hub() -> None:
         list(bfcl.read("bfcl", wanted))
 
 
+def test_an_answer_of_two_calls_is_no_record_of_these_categories(tmp_path: Path) -> None:
+    path = write_category(tmp_path, "multiple", [7])
+    truth = {"id": "multiple", "ground_truth": [{"ask": {"n": [7]}, "bell": {}}]}
+    write_lines(tmp_path / "possible_answer" / path.name, [truth])
+    with pytest.raises(RecordError, match="not a record of BFCL"):
+        list(bfcl.read("bfcl", section("tool_call", path)))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -219,6 +228,6 @@ def test_bfcl_is_not_read_from_the_hub() -> None:
 def test_bfcl_of_another_form_is_named_with_its_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     path = write_bfcl(tmp_path, 1) / "BFCL_v4_simple_python.json"
     write_lines(path, [json.loads(path.read_text()) | change])
-    with pytest.raises(RecordError, match=r"BFCL_v4_simple_python\.json:1: ") as caught:
+    with pytest.raises(RecordError, match=r"/BFCL_v4_simple_python\.json:1: ") as caught:
         list(bfcl.read("bfcl", section("tool_call", path)))
     assert said in str(caught.value)

@@ -53,6 +53,7 @@ def test_half_of_the_extended_set_is_held_out_by_content(tmp_path: Path) -> None
     held_out = [(tmp_path / f"seed{seed}/test.jsonl").read_bytes() for seed in (0, 1)]
     assert held_out[0] == held_out[1]
     report = read_json(tmp_path / "seed0/report.json")
+    assert report["records"] == {"all": 546}
     assert report["problems"] == {"train": 223, "validation": 50, "test": 273} and report["unused"] == 0
     assert set(report["topics"]["test"]) == {"Biology", "Physics"}
 
