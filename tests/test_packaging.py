@@ -32,6 +32,11 @@ def pyproject() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
+def outside_make() -> dict[str, str]:
+    """The environment without what a surrounding make adds to it."""
+    return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
+
+
 def requirements() -> dict[str, str]:
     """Everything that pyproject.toml asks for, the tests' extra included."""
     project = pyproject()["project"]
@@ -55,6 +60,12 @@ def test_every_dependency_has_both_bounds() -> None:
 def test_torch_of_the_makefile_lies_within_the_bounds() -> None:
     version = re.search(r"^TORCH := torch==([\d.]+)$", (ROOT / "Makefile").read_text(), re.M)
     assert version and SpecifierSet(requirements()["torch"]).contains(version[1])
+
+
+@pytest.mark.parametrize(("target", "extras"), [("test", ["test"]), ("reasoning-gym", ["test", "reasoning-gym"])])
+def test_what_needs_a_compiler_is_installed_by_a_command_of_its_own(target: str, extras: list[str]) -> None:
+    planned = subprocess.run(["make", "-nB", target], cwd=ROOT, env=outside_make(), capture_output=True, text=True)
+    assert re.findall(r"--editable '\.\[(.+)\]'$", planned.stdout, re.M) == extras
 
 
 def test_console_script_is_installed() -> None:
@@ -86,9 +97,13 @@ def test_old_python_is_refused_with_a_clear_message(tmp_path: Path) -> None:
     old.chmod(0o755)
     (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
     (tmp_path / "pyproject.toml").touch()
-    clean = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
     done = subprocess.run(
-        ["make", "reproduce", f"PYTHON={old}"], cwd=tmp_path, env=clean, capture_output=True, text=True, check=False
+        ["make", "reproduce", f"PYTHON={old}"],
+        cwd=tmp_path,
+        env=outside_make(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode != 0
     assert "Python 3.11 or newer is needed" in done.stderr and "Python 3.9.2" in done.stderr

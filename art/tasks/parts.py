@@ -78,7 +78,7 @@ class Catalogue:
 
 
 def shared(parts: Mapping[str, Sequence[Problem]]) -> dict[str, int]:
-    """How many problems of the second of two parts stand in the first, by id or by the question's text; must be 0.
+    """How many problems of the second of two parts stand in the first, by the question's text; must be 0.
 
     It looks at the problems as they are written, so that a mistake in choosing them shows.
     """
@@ -86,12 +86,8 @@ def shared(parts: Mapping[str, Sequence[Problem]]) -> dict[str, int]:
 
 
 def _repeated(one: Sequence[Problem], other: Sequence[Problem]) -> int:
-    known = {mark for problem in one for mark in _marks(problem)}
-    return sum(not known.isdisjoint(_marks(problem)) for problem in other)
-
-
-def _marks(problem: Problem) -> tuple[str, str]:
-    return problem.id, text_hash(problem.question)
+    known = {text_hash(problem.question) for problem in one}
+    return sum(text_hash(problem.question) in known for problem in other)
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -48,10 +48,7 @@ def _json(path: Path) -> Iterator[tuple[str, Any]]:
     if not listed:
         yield from _json_lines(path)
         return
-    content = read_json(path)
-    if not isinstance(content, list):
-        raise RecordError(f"{path}: not a list of records")
-    yield from ((f"{path}: record {number}", row) for number, row in enumerate(content, start=1))
+    yield from ((f"{path}: record {number}", row) for number, row in enumerate(read_json(path), start=1))
 
 
 def _csv(path: Path) -> Iterator[tuple[str, Any]]:

@@ -36,8 +36,8 @@ def convert(row: dict[str, Any]) -> tuple[str, Problem]:
     conversation, tools = row.get("conversations"), row.get("tools")
     if not isinstance(conversation, list) or not isinstance(tools, list):
         raise RecordError("no lists under 'conversations' and 'tools'")
-    *before, last = [_message(message) for message in conversation] or [{"role": "nobody"}]
-    if last["role"] != "assistant" or not last.get("tool_calls"):
+    *before, last = [_message(message) for message in conversation] or [{}]
+    if not last.get("tool_calls"):
         raise Unfit("no_call")
     if len(last["tool_calls"]) > 1:
         raise Unfit("several_calls")
@@ -65,7 +65,7 @@ def _message(message: Any) -> dict[str, Any]:
     calls = message.get("tool_calls") or [] if role == "assistant" else []
     if role == "tool" and not isinstance(content, str):  # some results are lists or objects
         content = json.dumps(content, ensure_ascii=False)
-    content = "" if content is None and role != "user" else content
+    content = "" if content is None else content
     if role not in ("system", "user", "assistant", "tool") or not isinstance(content, str):
         raise Unfit("malformed_conversation")
     if not isinstance(calls, list) or (role == "user" and not content.strip()):

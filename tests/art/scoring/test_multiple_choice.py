@@ -1,3 +1,4 @@
+import re
 import time
 from string import ascii_uppercase
 
@@ -106,8 +107,10 @@ def test_options_reach_at_least_to_the_reference() -> None:
 
 
 def test_reference_that_is_no_letter_is_named() -> None:
-    with pytest.raises(ValueError, match="'BC' is not a letter"):
-        multiple_choice.judge("The correct answer is (B)", problem("BC"))
+    for veiled, shown in ((False, "'BC'"), (True, "(veiled)")):
+        made = problem("BC").model_copy(update={"veiled": veiled})
+        with pytest.raises(ValueError, match=re.escape(f"problem {made.id}: answer {shown} is not a letter A-Z")):
+            multiple_choice.judge("The correct answer is (B)", made)
 
 
 @given(st.text() | st.text("(ABC)* \nanswer is or:{}").map("The correct answer is ".__add__))

@@ -1,3 +1,4 @@
+import re
 import time
 from fractions import Fraction
 
@@ -9,8 +10,8 @@ from art.records import Problem, problem_id
 from art.scoring import numeric
 
 
-def problem(answer: str) -> Problem:
-    return Problem(id=problem_id("How many?", answer), question="How many?", answer=answer)
+def problem(answer: str, veiled: bool = False) -> Problem:
+    return Problem(id=problem_id("How many?", answer), question="How many?", answer=answer, veiled=veiled)
 
 
 def scores(completion: str, answer: str) -> int:
@@ -139,6 +140,8 @@ def scores(completion: str, answer: str) -> int:
         ("10\u00b2", None),
         ("2\u00bd", None),
         ("1 3/2", None),
+        ("1 2/2", None),
+        ("1 0/2", None),
         ("1/0", None),
         ("0/0", None),
         ("--5", None),
@@ -192,6 +195,7 @@ def test_which_number_counts(completion: str, extracted: str | None) -> None:
     assert numeric.extract(completion) == extracted
 
 
+@pytest.mark.parametrize("sign", ["", "-"])
 @pytest.mark.parametrize(
     ("completion", "score", "reward"),
     [
@@ -199,19 +203,55 @@ def test_which_number_counts(completion: str, extracted: str | None) -> None:
         ("Answer: 200.0000009", 1, 1.0),
         ("Answer: 400/2", 1, 1.0),
         ("Answer: 200.000001", 0, 0.4),
+        ("Answer: 199.999999", 0, 0.4),
+        ("Answer: 199.9999991", 1, 1.0),
         ("Answer: 202", 0, 0.4),
-        ("Answer: 202.1", 0, 0.2),
+        ("Answer: 198", 0, 0.4),
+        ("Answer: 202.01", 0, 0.2),
+        ("Answer: 197.99", 0, 0.2),
+        ("Answer: 220", 0, 0.2),
         ("Answer: 180", 0, 0.2),
-        ("Answer: 179", 0, 0.1),
-        ("Answer: -200", 0, 0.1),
+        ("Answer: 220.1", 0, 0.1),
+        ("Answer: 179.9", 0, 0.1),
+        ("Answer: 0", 0, 0.1),
         ("It is 200", 0, 0.01),
         ("Answer: 200 or 300", 0, 0.01),
         ("No idea", 0, 0.0),
     ],
 )
-def test_reward_bands(completion: str, score: int, reward: float) -> None:
-    judgement = numeric.judge(completion, problem("200"))
+def test_reward_bands(sign: str, completion: str, score: int, reward: float) -> None:
+    judgement = numeric.judge(completion.replace("Answer: ", f"Answer: {sign}"), problem(f"{sign}200"))
     assert (judgement.score, judgement.reward) == (score, reward)
+
+
+def test_the_opposite_number_is_far_off() -> None:
+    assert numeric.judge("Answer: -200", problem("200")) == ("-200", 0, 0.1)
+    assert numeric.judge("Answer: 200", problem("-200")) == ("200", 0, 0.1)
+
+
+@pytest.mark.parametrize("reference", ["-18", " -18 ", "\u221218", "-18.0", "-$18", "-36/2", "-1.8e1"])
+def test_references_in_several_styles(reference: str) -> None:
+    assert numeric.judge("Answer: -18", problem(reference)) == ("-18", 1, 1.0)
+    assert scores("Answer: 18", reference) == 0
+
+
+def test_a_long_working_is_read_to_its_end() -> None:
+    assert scores(f"Answer: {' + '.join(['1'] * 200)} = 200", "200") == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "extracted"),
+    [
+        ("7" * 300, "7" * 300),
+        ("7" * 301, None),
+        ("1e300", "1" + "0" * 300),
+        ("1e301", None),
+        ("1e-300", f"0.{'0' * 299}1"),
+        ("1e-301", None),
+    ],
+)
+def test_numbers_of_more_than_300_digits_are_not_read(written: str, extracted: str | None) -> None:
+    assert numeric.extract(f"Answer: {written}") == extracted
 
 
 def test_values_are_compared_exactly() -> None:
@@ -228,8 +268,10 @@ def test_reference_zero_has_no_near_miss() -> None:
 
 @pytest.mark.parametrize("answer", ["many", "18 apples", "1 2", "1/0", "9" * 400])
 def test_reference_that_is_no_number_is_named(answer: str) -> None:
-    with pytest.raises(ValueError, match="is not a number"):
-        numeric.judge("Answer: 1", problem(answer))
+    for veiled, shown in ((False, repr(answer)), (True, "(veiled)")):
+        made = problem(answer, veiled)
+        with pytest.raises(ValueError, match=re.escape(f"problem {made.id}: answer {shown} is not a number")):
+            numeric.judge("Answer: 1", made)
 
 
 @pytest.mark.parametrize(

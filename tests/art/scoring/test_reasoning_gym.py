@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
-import math
 import re
 import sys
 import tomllib
@@ -18,12 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from art.records import Problem
+from art.records import Problem, RecordError
 from art.scoring import reasoning_gym as scorer
 from art.tasks.candidate import make_problem
-
-# One of its requirements comes as source only, which not every machine can build: so it is no part of `make test`.
-factory = pytest.importorskip("reasoning_gym.factory", reason="needs pip install '.[reasoning-gym]' (a C compiler)")
 
 
 def problem(dataset: str, answer: Any, metadata: Any = None) -> Problem:
@@ -45,7 +39,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
         )
 
     def get_score_answer_fn(name: str) -> Any:
-        if name not in ("maps", "countdown"):
+        if name == "chess":
             raise ValueError(f"Dataset '{name}' not registered")
         return score
 
@@ -53,6 +47,7 @@ def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     stand_in.get_score_answer_fn = get_score_answer_fn  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "reasoning_gym", ModuleType("reasoning_gym"))
     monkeypatch.setitem(sys.modules, "reasoning_gym.factory", stand_in)
+    monkeypatch.setattr(scorer, "version", lambda name: scorer.VERSION)
     scorer._own_scorer.cache_clear()
     yield stand_in
     scorer._own_scorer.cache_clear()
@@ -94,6 +89,7 @@ def test_the_packages_scorer_decides(package: ModuleType, answer: str, score: in
         ("x + C", "x + C", 1),
         ("x", "y", 0),
         ("7", "7.1", 0),
+        ("1 2", "2 1", 0),
         (None, "", 0),
     ],
 )
@@ -108,23 +104,64 @@ def test_the_published_answer_decides_where_the_package_cannot(right: str, answe
 )
 def test_only_plain_arithmetic_reaches_a_scorer_that_runs_it(package: ModuleType, answer: str) -> None:
     assert scorer.judge(f"<answer>{answer}</answer>", problem("countdown", "1 + 1", [answer])).score == 0
-    assert scorer.judge("<answer>(3+ 4)*5 - 6/2</answer>", problem("countdown", "0", ["(3+ 4)*5 - 6/2"])).score == 1
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer"),
+    [
+        ("countdown", "(3+ 4)*5 - 6/2"),
+        ("countdown", "1" * 200),
+        ("puzzle24", "(3+ 4)*5 - 6/2"),
+        ("n_queens", "_ Q\nQ _\n" * 250),
+    ],
+)
+def test_what_is_harmless_reaches_it(package: ModuleType, dataset: str, answer: str) -> None:
+    assert scorer.judge(f"<answer>{answer}</answer>", problem(dataset, "0", [answer.strip()])).score == 1
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer"),
+    [("puzzle24", "exit()"), ("n_queens", "exit()"), ("n_queens", "Q" * 2001)]
+    + [
+        (name, "1")
+        for name in (
+            "binary_matrix", "intermediate_integration", "polynomial_multiplication", "simple_integration",
+            "spiral_matrix", "string_insertion", "arc_agi", "rearc", "game_of_life_halting", "coin_flip",
+            "complex_arithmetic",
+        )
+    ],
+)  # fmt: skip
+def test_what_is_not_never_does(package: ModuleType, dataset: str, answer: str) -> None:
+    """The stand-in's scorer would take the answer; only the published one is right."""
+    assert scorer.judge(f"<answer>{answer}</answer>", problem(dataset, "0", [answer])) == (answer, 0, 0.1)
+    assert scorer.judge("<answer> as published </answer>", problem(dataset, "as published", [])).score == 1
 
 
 @pytest.mark.parametrize("answer", ["7", "[]", "{}", '{"dataset": "maps", "answer": "1"}', "{"])
 def test_a_reference_of_another_form(answer: str) -> None:
-    with pytest.raises(ValueError, match="not the JSON of dataset, answer and metadata"):
-        scorer.judge("", make_problem("Why?", answer))
+    made = make_problem("Why?", answer)
+    with pytest.raises(ValueError, match=f"problem {made.id}: answer is not the JSON of dataset, answer and metadata"):
+        scorer.judge("", made)
 
 
 def test_an_unknown_data_set_is_named_before_anything_is_scored(package: ModuleType) -> None:
-    with pytest.raises(ValueError, match="reasoning-gym: no scorer of 'chess'"):
+    with pytest.raises(ValueError, match="reasoning-gym: no scorer of 'chess': Dataset 'chess' not registered"):
         scorer.judge("", problem("chess", "e4"))
 
 
-def test_another_version_of_the_package_is_refused(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scorer, "version", lambda name: "9.8")
-    with pytest.raises(ValueError, match=rf"reasoning-gym 9\.8 is installed; .* {re.escape(scorer.VERSION)} only: pip"):
+def test_without_the_package(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "reasoning_gym.factory", None)
+    with pytest.raises(RecordError, match="reasoning-gym: no scorer of 'maps': "):
+        scorer.judge("", problem("maps", "left"))
+
+
+@pytest.mark.parametrize("installed", ["9.8", "0.1.24", "0.1.26"])
+def test_another_version_of_the_package_is_refused(
+    package: ModuleType, monkeypatch: pytest.MonkeyPatch, installed: str
+) -> None:
+    monkeypatch.setattr(scorer, "version", {"reasoning-gym": installed}.__getitem__)
+    message = re.escape(f"reasoning-gym {installed} is installed; ") + rf".* {re.escape(scorer.VERSION)} only: pip"
+    with pytest.raises(ValueError, match=message):
         scorer.judge("", problem("maps", "left", ["left"]))
 
 
@@ -140,70 +177,3 @@ def test_the_extra_asks_for_the_version_that_was_examined() -> None:
 def test_no_completion_raises(text: str, tagged: bool) -> None:
     verdict = scorer.judge(f"<answer>{text}</answer>" if tagged else text, problem("spiral_matrix", "1 2 3"))
     assert verdict.score in (0, 1) and 0 <= verdict.reward <= 1 and (verdict.reward == 1) == (verdict.score == 1)
-
-
-# -- with the package itself ------------------------------------------------------------------------------------------
-
-RUNS_CODE = {"eval", "exec", "parse_expr", "sympify", "literal_eval"}
-
-
-def calls(function: Any) -> set[str]:
-    """Names that a function calls, with those of the functions of its module that it calls."""
-    module = inspect.getmodule(function)
-    source = ast.parse(inspect.getsource(module))
-    bodies: dict[str, list[ast.AST]] = {}
-    for node in ast.walk(source):
-        if isinstance(node, ast.FunctionDef):
-            bodies.setdefault(node.name, []).append(node)
-    found, waiting = set(), [function.__name__]
-    while waiting:
-        for body in bodies.get(waiting.pop(), []):
-            made = [node.func for node in ast.walk(body) if isinstance(node, ast.Call)]
-            names = {getattr(function, "attr", getattr(function, "id", "")) for function in made}
-            waiting += names - found
-            found |= names
-    return found
-
-
-def test_all_scorers_that_run_code_are_known() -> None:
-    runs = {name for name, (kind, _) in factory.DATASETS.items() if RUNS_CODE & calls(kind.score_answer)}
-    harmless = {
-        # eval of their own problem, not of the answer; a parser of their own that is called parse_expr
-        "bitwise_arithmetic",
-        "number_sorting",
-        "propositional_logic",
-    }
-    assert runs - harmless <= scorer.EXACT | set(scorer.HARMLESS)
-    assert scorer.EXACT | set(scorer.HARMLESS) <= set(factory.DATASETS)
-
-
-@pytest.mark.parametrize("dataset", ["chain_sum", "countdown", "n_queens", "shortest_path", "spiral_matrix", "rearc"])
-def test_published_answers_are_right(dataset: str) -> None:
-    for entry in factory.create_dataset(dataset, seed=1, size=3):
-        made = problem(dataset, entry["answer"], entry["metadata"])
-        assert scorer.judge(f"<answer>{entry['answer']}</answer>", made).score == 1
-        assert scorer.judge("<answer>no idea</answer>", made).score == 0
-        assert math.isclose(scorer.judge("no idea", made).reward, 0)
-
-
-NO_ANSWERS = (
-    "", "0", "0.0", "0.", "1", "-1", "0/1", "1e999999999", "nan", "NaN", "inf", "-inf", "nan+nanj", "0j", "x", "A",
-    "-", ".", "[]", "[[]]", "{}", "()", "None", "null", "True", "False", "yes", "no", "\\boxed{}",
-)  # fmt: skip
-
-
-@pytest.mark.filterwarnings("ignore:loadtxt")
-@pytest.mark.parametrize("dataset", sorted(factory.DATASETS.keys() - {"composite"}))
-def test_no_constant_is_right_but_where_it_is_the_published_answer(dataset: str) -> None:
-    for entry in factory.create_dataset(dataset, seed=1, size=3):
-        made = problem(dataset, entry["answer"], entry["metadata"])
-        right = [answer for answer in NO_ANSWERS if scorer.judge(f"<answer>{answer}</answer>", made).score]
-        assert all(same(answer, entry["answer"]) for answer in right), (right, entry["answer"])
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two answers are one number, or one text but for case."""
-    try:
-        return float(one) == float(other)
-    except ValueError:
-        return one.casefold() == other.casefold()

@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -116,6 +117,7 @@ def several(*calls: str) -> str:
         ([A], [A], 1, 1.0),
         ([A, B, B], [A, A, B], 0, (1.0 + 0.2 + 1.0) / 3),
         ([A, C], [A, B], 0, (1.0 + 0.1) / 2),
+        ([call("clock", zone="C"), B], [A, B], 0, (0.2 + 1.0) / 2),
         ([A], [A, B], 0, 0.0),
         ([A, B, B], [A, B], 0, 0.0),
         ([A, A], [A], 0, 0.0),
@@ -197,13 +199,17 @@ def test_odd_schemas_have_no_defaults(schema: Any) -> None:
         '{"name": "weather"}',
         '{"name": "weather", "arguments": {}, "id": 1}',
         '{"name": "weather", "arguments": {}, "accepted": {"days": 1}}',
+        '{"name": "weather", "arguments": {}, "accepted": ["days"]}',
         '{"name": "weather", "arguments": {}, "optional": [1]}',
+        '{"name": "weather", "arguments": {}, "optional": "days"}',
         "[" * 100_000,
     ],
 )
 def test_reference_that_is_no_call_is_named(answer: str) -> None:
-    with pytest.raises(ValueError, match="is no JSON tool call"):
-        tool_call.judge("", problem(answer))
+    for veiled, shown in ((False, repr(answer)), (True, "(veiled)")):
+        made = problem(answer).model_copy(update={"veiled": veiled})
+        with pytest.raises(ValueError, match=re.escape(f"problem {made.id}: answer {shown} is no JSON tool call")):
+            tool_call.judge("", made)
 
 
 @given(st.text() | st.text('{}[]":,0123456789.eE-truefalsn\\u').map(tagged))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from art.scoring.tool_syntax import Call, read_call, read_calls
+from art.scoring.tool_syntax import Call, read_call, read_calls, read_json
 
 SCHEMAS = {
     "city": {"type": "string"},
@@ -55,6 +55,7 @@ def wrapped(*bodies: str) -> str:
         ("share", "NaN", "NaN"),
         ("loud", "true", True),
         ("loud", "True", True),
+        ("loud", " False ", False),
         ("loud", "1", "1"),
         ("tags", '["a", 1]', ["a", 1]),
         ("tags", "['a']", "['a']"),
@@ -130,6 +131,15 @@ def test_inline_parameters() -> None:
 def test_malformed_calls(text: str) -> None:
     assert read_call(text, TOOLS) is None
     assert read_calls(wrapped(text), TOOLS) is None
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_json_is_read_to_32_levels(opening: str, closing: str) -> None:
+    inner = "1" if closing == "}" else ""
+    text = opening * 32 + inner + closing * 32
+    assert read_json(text) == json.loads(text)
+    with pytest.raises(ValueError, match="too deep"):
+        read_json(f"[{text}]")
 
 
 def test_several_calls_of_both_forms_amid_text() -> None:

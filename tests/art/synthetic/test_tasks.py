@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import random
 import re
 
@@ -58,6 +60,66 @@ def pattern(task: str, drawn: Drawn) -> str:
                 found.append(str(number))
         return "/".join(found)
     return drawn.question.split("\n")[0].replace(multiple_choice.TOPICS[drawn.topic], "C")
+
+
+@pytest.mark.parametrize(
+    ("task", "digest"),
+    [("arithmetic", "44dceaca54d93aa7"), ("tool_call", "e8c844c5c0a32ca8"), ("multiple_choice", "84681b9b2cf71b19")],
+)
+def test_draws_and_problems_of_a_seed_stay_the_same(task: str, digest: str) -> None:
+    """The shipped checkpoints learned from these draws, and results of two versions are compared on these problems."""
+    made = [vars(drawn) for split in (*SPLITS, "corpus") for drawn in draws(task, split, 100)]
+    ids = [problem.id for split in SPLITS for seed in (0, 1) for problem in problems(task, split, 20, seed)]
+    text = json.dumps([made, ids], sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == digest
+
+
+GAINS = ("finds", "puts in", "more arrive", "adds")
+
+
+def test_arithmetic_by_its_sentences() -> None:
+    for drawn in (drawn for split in SPLITS for drawn in draws("arithmetic", split)):
+        opening, *steps, ask = drawn.question.split("\n")[0].split(". ")
+        things = arithmetic.TOPICS[drawn.topic]
+        assert things in opening and things in ask and 1 <= len(steps) <= 2
+        total = int(*numbers(opening))
+        assert 2 <= total <= 20
+        for step in steps:
+            amount = int(*numbers(step))
+            total += amount if any(gain in step for gain in GAINS) else -amount
+            assert 1 <= amount <= 9 and total >= 0
+        assert drawn.answer == str(total)
+
+
+def test_tool_calls_fit_the_definitions_on_offer() -> None:
+    kinds = {"string": str, "integer": int}
+    for drawn in (drawn for split in SPLITS for drawn in draws("tool_call", split)):
+        offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in drawn.tools or []}
+        wanted = json.loads(drawn.answer)
+        parameters = offered[wanted["name"]]
+        assert wanted["name"] == tool_call.TOPICS[drawn.topic] and len(offered) in (2, 3)
+        assert parameters["required"] == list(parameters["properties"]) == list(wanted["arguments"])
+        for name, value in wanted["arguments"].items():
+            assert type(value) is kinds[parameters["properties"][name]["type"]]
+            assert re.search(rf"\b{value}\b", drawn.question)
+        assert len(set(wanted["arguments"].values())) == 2
+
+
+def test_one_option_alone_is_of_the_category_that_is_asked_for() -> None:
+    category_of = {word: name for name, words in multiple_choice.CATEGORIES.items() for word in words}
+    assert len(category_of) == 120, "no word is of two categories"
+    made = [drawn for split in SPLITS for drawn in draws("multiple_choice", split)]
+    for drawn in made:
+        options = re.findall(r"^\(([A-D])\) (\w+)$", drawn.question, re.MULTILINE)
+        assert [letter for letter, _ in options] == ["A", "B", "C", "D"]
+        categories = {category_of[word]: letter for letter, word in options}
+        asked = multiple_choice.TOPICS[drawn.topic]
+        assert len(categories) == 4 and categories[asked] == drawn.answer and asked in drawn.question
+        table = "\n".join(f"{word}: {category_of[word]}({letter})" for letter, word in options)
+        final = f"The correct answer is ({drawn.answer})"
+        assert drawn.completions["careful"] == f"{table}\n{asked}({drawn.answer})\n{final}"
+    letters = [drawn.answer for drawn in made]
+    assert all(0.2 < letters.count(letter) / len(letters) < 0.3 for letter in "ABCD")
 
 
 @pytest.mark.parametrize("task", GENERATORS)
@@ -131,12 +193,21 @@ def test_the_default_sizes_can_be_had(task: str, tmp_path) -> None:
     assert set(found["shared"].values()) == {0}
     assert found["problems"] == {"train": 2000, "validation": 200, "test": 300}
     assert read_records(tmp_path / "test.jsonl", Problem) == splits["test"]
-    assert len(found["topics"]["test"]) >= 9
+    assert set(found["topics"]["test"]) == set(GENERATORS[task].TOPICS)
+    assert all(list(counts) == sorted(counts) for counts in found["topics"].values())
+    assert {name: sum(counts.values()) for name, counts in found["topics"].items()} == found["problems"]
+
+
+def test_problems_that_two_parts_share_are_counted() -> None:
+    one, two, three = problems("arithmetic", "train", 3, 0)
+    found = report({"train": [one, two], "validation": [two, three], "test": [three, one, two]})
+    assert found["shared"] == {"train/validation": 1, "train/test": 2, "validation/test": 2}
 
 
 def test_asking_for_more_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     three = draws("tool_call", "validation", 3)
-    monkeypatch.setattr(tool_call, "draw", lambda rng, split: rng.choice(three))
+    monkeypatch.setattr(tool_call, "draw", lambda rng, split: rng.choice([three[0]] * 40 + three))
+    assert len(problems("tool_call", "validation", 3, 0)) == 3, "drawn until there are as many different ones"
     with pytest.raises(ConfigError, match=r"tasks\.tool_call\.validation: 4 problems.*only 3 distinct"):
         problems("tool_call", "validation", 4, 0)
 

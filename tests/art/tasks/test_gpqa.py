@@ -21,7 +21,8 @@ from art.tasks.prepare import prepare
 
 
 def problems(path: Path) -> dict[str, Problem]:
-    found = gpqa.read("gpqa", section("multiple_choice", path))
+    found = list(gpqa.read("gpqa", section("multiple_choice", path)))
+    assert {one.published for one in found} == {"all"}
     return {one.text: one.problem for one in found}
 
 
@@ -33,6 +34,7 @@ def test_options_are_shuffled_by_content(tmp_path: Path) -> None:
     assert all(8 < letters.count(letter) < 32 for letter in "ABCD")
     for question, problem in found.items():
         assert problem.question.startswith(f"{question}\n\n(A) {CANARY}")
+        assert problem.veiled
         assert problem.question.endswith("\n\nEnd your response with: The correct answer is (X)")
         assert f"({problem.answer}) {CANARY} right\n" in problem.question
         assert multiple_choice.options(problem) == set("ABCD")
@@ -51,6 +53,7 @@ def test_half_of_the_extended_set_is_held_out_by_content(tmp_path: Path) -> None
     held_out = [(tmp_path / f"seed{seed}/test.jsonl").read_bytes() for seed in (0, 1)]
     assert held_out[0] == held_out[1]
     report = read_json(tmp_path / "seed0/report.json")
+    assert report["records"] == {"all": 546}
     assert report["problems"] == {"train": 223, "validation": 50, "test": 273} and report["unused"] == 0
     assert set(report["topics"]["test"]) == {"Biology", "Physics"}
 

@@ -34,9 +34,26 @@ def test_gsm8k_as_json_lines_and_as_parquet(tmp_path: Path) -> None:
     assert (part, problem.answer) == ("train", "2000")
     assert problem.question.endswith("How many nails?\n\nEnd your response with: Answer: <number>")
     assert problem.solution == "Ann has 2*1000=2,000 nails.\nAnswer: 2000"
+    assert [one.text for one in gsm8k.read("gsm8k", section("numeric", tmp_path / "lines"))] == [
+        row["question"] for part in ("train", "test") for row in gsm8k_rows(part, 9)
+    ]
     for _, one in found:
         assert numeric.judge(one.solution or "", one).score == 1
         assert numeric.judge(f"Answer: {int(one.answer) + 1}", one).score == 0
+
+
+def test_the_number_of_gsm8k_stands_after_the_last_mark(tmp_path: Path) -> None:
+    working = "#### First 2+2=<<2+2=4>>4, then 4*1000=<<4*1000=4000>>4,000."
+    _, problem = gsm8k.convert({"question": "How many?", "answer": f"{working}\n#### 4,000"})
+    assert problem.answer == "4000"
+    assert problem.solution == "#### First 2+2=4, then 4*1000=4,000.\nAnswer: 4000"
+
+
+def test_where_both_forms_lie_in_one_folder_the_authors_counts(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        write_lines(tmp_path / f"{part}.jsonl", gsm8k_rows(part, 2))
+        write_parquet(tmp_path / f"main/{part}-00000.parquet", gsm8k_rows(part, 1))
+    assert len(problems(gsm8k, "gsm8k", tmp_path)) == 4
 
 
 def test_svamp_as_one_file_and_as_the_hubs_parts(tmp_path: Path) -> None:
@@ -52,6 +69,7 @@ def test_svamp_as_one_file_and_as_the_hubs_parts(tmp_path: Path) -> None:
     problem = whole[4][1]
     assert problem.question.startswith("Tom had 10 plums and ate 5 of them How many are left?\n\n")
     assert (problem.answer, problem.topic) == ("5", "Subtraction")
+    assert problem.solution == "( 10.0 - 5.0 ) = 5\nAnswer: 5"
     assert all(numeric.judge(one.solution or "", one).score == 1 for _, one in whole)
 
 

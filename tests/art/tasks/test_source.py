@@ -10,11 +10,23 @@ from typing import Any
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
-from published import gpqa_rows, gsm8k_rows, section, svamp_rows, write_gpqa, write_lines
+from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+from published import (
+    gpqa_rows,
+    gsm8k_rows,
+    section,
+    svamp_rows,
+    toolmind_row,
+    turn,
+    user,
+    write_gpqa,
+    write_lines,
+)
 
 from art.config import ConfigError, TaskSection
 from art.records import RecordError
 from art.tasks import gpqa, gsm8k, svamp, toolmind
+from art.tasks.candidate import Candidate
 from art.tasks.source import local_files
 
 REVISION = "0123456789abcdef" * 2 + "01234567"
@@ -33,6 +45,7 @@ def test_nothing_named_nothing_there_nothing_of_the_name(tmp_path: Path) -> None
     write_lines(tmp_path / "train.jsonl", gsm8k_rows("train", 2))
     message = fault(gsm8k, tmp_path)
     assert "train.jsonl and test.jsonl; nor main/train-*.parquet and main/test-*.parquet" in message
+    assert message.startswith(f"tasks.mine.source: {tmp_path} does not hold ")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +56,9 @@ def test_nothing_named_nothing_there_nothing_of_the_name(tmp_path: Path) -> None
         ("a.jsonl", b'{"question": "q", "answr": "1"}', gsm8k, ["a.jsonl:1: ", "'answer'"]),
         ("a.jsonl", b'{"question": "q", "answer": "4"}', gsm8k, ["a.jsonl:1: ", "#### NUMBER", "'answer'"]),
         ("a.jsonl", b'{"question": "q", "answer": "#### "}', gsm8k, ["a.jsonl:1: ", "#### NUMBER"]),
+        ("a.jsonl", b'{"question": " ", "answer": "#### 4"}', gsm8k, ["a.jsonl:1: ", "'question'"]),
+        ("a.jsonl", b'{"conversations": [], "tools": {}}', toolmind, ["a.jsonl:1: ", "'conversations' and 'tools'"]),
+        ("a.jsonl", b'{"conversations": {}, "tools": []}', toolmind, ["a.jsonl:1: ", "'conversations' and 'tools'"]),
         ("a.jsonl", b'[1, 2]', gsm8k, ["a.jsonl:1: not an object"]),
         ("a.jsonl", b'\xff\xfe', gsm8k, ["a.jsonl", "cannot be read"]),
         ("a.json", b'[{"Body": "b"}]', svamp, ["a.json: record 1: ", "'Question'"]),
@@ -81,14 +97,16 @@ def test_the_hub_is_asked_for_one_commit_and_the_files_that_are_read(
     asked: dict[str, Any] = {}
 
     def snapshot(repository: str, **options: Any) -> str:
-        asked.update(options, repository=repository)
+        asked.update(options, repository=repository, silent=are_progress_bars_disabled())
         return str(tmp_path)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    enable_progress_bars()
     write_lines(tmp_path / "SVAMP.json", svamp_rows(3))
     assert len(list(svamp.read("svamp", hub()))) == 3
     assert asked == {
         "repository": "some/one",
+        "silent": True,
         "repo_type": "dataset",
         "revision": REVISION,
         "allow_patterns": ["SVAMP.json", "data/train-*.parquet", "data/test-*.parquet"],
@@ -102,19 +120,29 @@ def test_the_hub_is_asked_for_one_commit_and_the_files_that_are_read(
         (GatedRepoError, ["accept their conditions", "hf auth login"]),
         (HfHubHTTPError, ["cannot be read from the hub (first line)", "path"]),
         (LocalEntryNotFoundError, ["cannot be read from the hub (first line)", "path"]),
+        (TimeoutError, ["cannot be read from the hub (TimeoutError)", "path"]),
     ],
 )
 def test_what_the_hub_refuses(monkeypatch: pytest.MonkeyPatch, kind: type[Exception], parts: list[str]) -> None:
     def snapshot(repository: str, **options: Any) -> str:
         response = SimpleNamespace(headers={}, request=None)
         options = {"response": response} if issubclass(kind, HfHubHTTPError) else {}
-        raise kind("first line\nsecond", **options)
+        raise kind() if kind is TimeoutError else kind("first line\nsecond", **options)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
     with pytest.raises(ConfigError) as caught:
         list(gpqa.read("gpqa", hub()))
     wanted = ["tasks.gpqa.source", "some/one", REVISION, *parts]
     assert [part for part in wanted if part not in str(caught.value)] == []
+
+
+def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+    rows = [toolmind_row(user(f"Is it {n} degrees?"), turn(("weather", {"city": "Rome"}))) for n in range(20)]
+    for n in reversed(range(20)):
+        write_lines(tmp_path / f"{n:02}.jsonl", [rows[n]])
+    found = list(toolmind.read("toolmind", section("tool_call", tmp_path)))
+    assert [one.text for one in found if isinstance(one, Candidate)] == [f"Is it {n} degrees?" for n in range(20)]
+    assert local_files(section("tool_call", tmp_path)) == [f"{tmp_path}/{n:02}.jsonl" for n in range(20)]
 
 
 def test_a_rule_can_name_local_files_and_the_hub_has_none(tmp_path: Path) -> None:
