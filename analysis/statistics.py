@@ -81,8 +81,6 @@ def bca_interval(samples: Array, scores: Array, confidence: float) -> tuple[floa
         confidence: e.g. 0.95.
     """
     estimate = round(float(scores.mean()), DIGITS)
-    if np.ptp(samples) == 0:
-        return estimate, estimate
     below = ((samples < estimate).mean() + (samples <= estimate).mean()) / 2
     bias = NORMAL.inv_cdf(float(np.clip(below, 0.5 / len(samples), 1 - 0.5 / len(samples))))
     by_item = scores.mean(axis=0)
@@ -128,7 +126,6 @@ def paired_exact_p(difference: Array, samples: int) -> float:
     steps = np.rint(difference * samples).astype(int)
     if not np.allclose(steps, difference * samples, atol=1e-6):
         raise ValueError(f"item differences are no multiples of 1/{samples}")
-    steps //= np.gcd.reduce(steps) or 1
     sizes = np.abs(steps[steps != 0])
     reach = int(sizes.sum())
     chances = np.zeros(2 * reach + 1)  # of the sums -reach .. reach

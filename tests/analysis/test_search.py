@@ -1,20 +1,40 @@
+"""Choosing among variants: literal validation curves, ranks and areas worked out by hand."""
+
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from analysis.search import curve_summary, search
-from art.config import parse_config
+from analysis.cli import app
+from analysis.load import read_csv
+from analysis.search import SEARCH, curve_summary, search
+from art.config import Config, RunKey, parse_config
 from art.records import RecordError, StepRecord, write_records
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "art_lr0.4": {"kind": "art", "learning_rate": 0.4},
-    "art_lr0.8": {"kind": "art", "learning_rate": 0.8},
     "lora_r8": {"kind": "lora"},
+    "art_lr0.8": {"kind": "art", "learning_rate": 0.8, "tasks": ["b", "a"]},
+    "lora_r16": {"kind": "lora", "rank": 16, "models": ["n", "m"]},
     "no_image": {"kind": "no_image"},
+}
+# Accuracies at steps 0, 10, 20 of two seeds.  ART's variants: the first is second on m/a, ties on m/b, first on n/a,
+# and second on n/b.
+CURVES = {
+    ("m", "a", "art_lr0.4"): ((0.0, 0.2, 0.2), (0.0, 0.4, 0.6)),
+    ("m", "a", "art_lr0.8"): ((0.0, 0.1, 0.5), (0.0, 0.1, 0.5)),
+    ("m", "b", "art_lr0.4"): ((0.0, 0.1, 0.3), (0.0, 0.1, 0.1)),
+    ("m", "b", "art_lr0.8"): ((0.0, 0.1, 0.1), (0.0, 0.1, 0.3)),
+    ("n", "a", "art_lr0.4"): ((0.0, 0.1, 0.9), (0.0, 0.1, 0.9)),
+    ("n", "a", "art_lr0.8"): ((0.0, 0.1, 0.8), (0.0, 0.1, 0.8)),
+    ("n", "b", "art_lr0.4"): ((0.0, 0.1, 0.6), (0.0, 0.1, 0.6)),
+    ("n", "b", "art_lr0.8"): ((0.0, 0.1, 0.7), (0.0, 0.1, 0.7)),
 }
 
 
@@ -22,38 +42,139 @@ def curve(*accuracy: float | None) -> list[StepRecord]:
     return [StepRecord(step=10 * i, validation_accuracy=value) for i, value in enumerate(accuracy)]
 
 
-def write(fake: ModuleType, root: Path, methods: dict[str, dict[str, object]]) -> tuple[dict[str, object], Path]:
+def write(
+    fake: ModuleType, root: Path, curves: Callable[[RunKey], tuple[float, ...]], methods: dict[str, Any], **changes: Any
+) -> Config:
+    """Logs of an experiment of two models and two tasks."""
     data = fake.mapping(
-        methods=methods,
-        tasks={"a": {"scorer": "numeric"}, "b": {"scorer": "numeric"}},
-        analysis={"reference": "no_image"},
+        methods={"plain": {"kind": "no_image"}} | methods,
+        models={name: {"path": "nowhere"} for name in ("m", "n")},
+        tasks={name: {"scorer": "numeric"} for name in ("a", "b")},
+        analysis={"baseline": "plain", "reference": "plain"},
     )
-    for run in parse_config(data, "x").grid():
-        best = {"art_lr0.4": (0.2, 0.9), "art_lr0.8": (0.8, 0.9) if run.task == "a" else (0.2, 0.95)}
-        fake.write_record(root, parse_config(data, "x"), run)
-        write_records(root / run.folder / "train.jsonl", curve(0.1, *best.get(run.method, (0.3, 0.3))))
-    return data, root
+    config = parse_config(data | changes, "x")
+    root.mkdir(exist_ok=True)
+    (root / "config.json").write_text(config.model_dump_json())
+    for run in config.grid():
+        fake.write_record(root, config, run)
+        write_records(root / run.folder / "train.jsonl", curve(*curves(run)))
+    return config
 
 
-def test_summary_by_hand() -> None:
-    assert curve_summary(curve(0.0, 0.5, None, 0.8), Path("x")) == (0.8, pytest.approx((2.5 + 13) / 30))
-    with pytest.raises(RecordError, match=r"x\.jsonl"):
-        curve_summary(curve(None), Path("x.jsonl"))
+def usual(run: RunKey) -> tuple[float, ...]:
+    """ART's curves as above; of LoRA's variants, which lie between them, the second is better throughout."""
+    height = {"lora_r8": 0.45, "lora_r16": 0.55}.get(run.method, 0.0)
+    return CURVES.get((run.model, run.task, run.method), ((height,) * 3,) * 2)[run.seed]
 
 
-def test_smallest_mean_rank_is_chosen(fake: ModuleType, tmp_path: Path) -> None:
-    data, root = write(fake, tmp_path, METHODS)
-    frame = search(parse_config(data, "x"), root).set_index(["method", "task"])
-    assert set(frame["kind"]) == {"art", "lora"}
-    assert frame.loc[("art_lr0.4", "a"), "rank"] == 1.5  # the two tie on task a
-    assert frame.loc[("art_lr0.8", "b"), "mean_rank"] == 1.25
-    assert json.loads(frame.loc[("art_lr0.8", "a"), "settings"]) == {"learning_rate": 0.8}
-    chosen = {method for (method, _), row in frame.iterrows() if row["chosen"]}
-    assert chosen == {"art_lr0.8", "lora_r8"}
+@pytest.mark.parametrize(
+    ("accuracy", "final", "area"),
+    [
+        ((0.0, 0.5, None, 0.8), 0.8, (2.5 + 13) / 30),
+        ((None, 0.5, 0.9, 0.3), 0.3, (7 + 6) / 20),
+        ((None, 0.4), 0.4, 0.4),
+    ],
+)
+def test_summary_by_hand(accuracy: tuple[float | None, ...], final: float, area: float) -> None:
+    assert curve_summary(curve(*accuracy), Path("x")) == (final, pytest.approx(area))
 
 
-def test_variants_must_meet_on_the_same_tasks(fake: ModuleType, tmp_path: Path) -> None:
-    methods = METHODS | {"art_lr0.4": {"kind": "art", "tasks": ["a"]}}
-    data, root = write(fake, tmp_path, methods)
-    with pytest.raises(RecordError, match=r"art_lr0\.4.*'b'"):
-        search(parse_config(data, "x"), root)
+def test_variants_are_ranked_within_their_kind_on_each_model_and_task(fake: ModuleType, tmp_path: Path) -> None:
+    frame = search(write(fake, tmp_path, usual, METHODS, seeds=[0, 1]), tmp_path)
+    assert list(frame.columns) == SEARCH
+    variants = ["art_lr0.4", "lora_r8", "art_lr0.8", "lora_r16"]
+    cells = [(model, task, method) for model in ("m", "n") for task in ("a", "b") for method in variants]
+    assert list(zip(frame["model"], frame["task"], frame["method"], strict=True)) == cells
+    assert (frame["seeds"] == 2).all()
+    rows = frame.set_index("method")
+    assert rows.loc["art_lr0.4", "final"].tolist() == pytest.approx([0.4, 0.2, 0.9, 0.6])
+    assert rows.loc["art_lr0.4", "area"].iloc[0] == pytest.approx((0.6 + 1.4) / 8)  # seeds: 0.6 / 4, 1.4 / 4
+    assert rows.loc["art_lr0.4", "rank"].tolist() == [2, 1.5, 1, 2]
+    assert rows.loc["art_lr0.8", "rank"].tolist() == [1, 1.5, 2, 1]
+    assert rows.loc["lora_r8", "rank"].tolist() == [2, 2, 2, 2]
+    means = frame.groupby("method", sort=False)["mean_rank"].unique()
+    assert {name: list(values) for name, values in means.items()} == {
+        "art_lr0.4": [6.5 / 4],
+        "lora_r8": [2],
+        "art_lr0.8": [5.5 / 4],
+        "lora_r16": [1],
+    }
+    assert set(frame.loc[frame["chosen"], "method"]) == {"art_lr0.8", "lora_r16"} and frame["chosen"].sum() == 8
+    kinds = dict(zip(frame["method"], frame["kind"], strict=True))
+    assert kinds == {"art_lr0.4": "art", "art_lr0.8": "art", "lora_r8": "lora", "lora_r16": "lora"}
+    settings = {name: json.loads(text) for name, text in zip(frame["method"], frame["settings"], strict=True)}
+    assert settings == {
+        "art_lr0.4": {"learning_rate": 0.4},
+        "art_lr0.8": {"learning_rate": 0.8},
+        "lora_r8": {"rank": 8},
+        "lora_r16": {"rank": 16},
+    }
+
+
+@pytest.mark.parametrize(
+    ("curves", "chosen"),
+    [
+        # Finals tie, then ranks do: the larger area.
+        ({"z": ((0, 0.2, 0.5), (0, 0.2, 0.5)), "y": ((0, 0.4, 0.5), (0, 0.4, 0.5))}, "y"),
+        # The rank comes before the area.
+        ({"z": ((0, 0.9, 0.5), (0, 0.9, 0.5)), "y": ((0, 0.1, 0.6), (0, 0.1, 0.6))}, "y"),
+        # Areas of 0.35 and 0.15 against two of 0.3: the mean counts, not the largest.
+        ({"z": ((0, 0.45, 0.5), (0, 0.05, 0.5)), "y": ((0, 0.35, 0.5), (0, 0.35, 0.5))}, "y"),
+        # First once each.  The mean final of the first is larger, the mean area of the second.
+        ({"z": ((0, 0.0, 0.9), (0, 0.0, 0.1)), "y": ((0, 0.5, 0.5), (0, 0.5, 0.4))}, "y"),
+        # Ranks 1 and 3, 2 and 1, 3 and 2: the mean counts, not the best.
+        ({"z": ((0, 0.9, 0.9), (0, 0.9, 0.1)), "y": ((0, 0, 0.5), (0, 0, 0.9)), "x": ((0, 0, 0.1), (0, 0, 0.5))}, "y"),
+        # All equal: the first of the configuration, not of the alphabet.
+        (dict.fromkeys("zyx", ((0, 0.2, 0.5), (0, 0.2, 0.5))), "z"),
+    ],
+)
+def test_which_variant_is_chosen(
+    fake: ModuleType, tmp_path: Path, curves: dict[str, tuple[tuple[float, ...], ...]], chosen: str
+) -> None:
+    variants = {name: {"kind": "art"} for name in curves}
+
+    def of(run: RunKey) -> tuple[float, ...]:
+        return curves[run.method]["ab".index(run.task)] if run.method in curves else (0.0,)
+
+    frame = search(write(fake, tmp_path, of, variants, models={"m": {"path": "nowhere"}}), tmp_path)
+    assert set(frame.loc[frame["chosen"], "method"]) == {chosen}
+
+
+def test_variants_must_meet_on_the_same_models_and_tasks(fake: ModuleType, tmp_path: Path) -> None:
+    methods = METHODS | {"lora_r16": {"kind": "lora", "tasks": ["b"]}}
+    config = write(fake, tmp_path, usual, methods, seeds=[0, 1])
+    with pytest.raises(RecordError) as caught:
+        search(config, tmp_path)
+    assert str(caught.value) == "methods.lora_r16: not run on ('m', 'a'), unlike other lora variants"
+
+
+def test_kinds_may_be_searched_on_other_tasks(fake: ModuleType, tmp_path: Path) -> None:
+    methods = {name: {"kind": "art", "tasks": ["a"]} for name in ("art_lr0.4", "art_lr0.8")} | {
+        "lora": {"kind": "lora"}
+    }
+    frame = search(write(fake, tmp_path, usual, methods), tmp_path)
+    assert set(frame.loc[frame["kind"] == "art", "task"]) == {"a"}
+    assert set(frame.loc[frame["kind"] == "lora", "task"]) == {"a", "b"}
+
+
+def test_a_log_without_checks_is_named(fake: ModuleType, tmp_path: Path) -> None:
+    config = write(fake, tmp_path, lambda _: (None, None), {"lora": {"kind": "lora"}})
+    with pytest.raises(RecordError, match=r"m/a/lora/seed0/train\.jsonl: holds no validation accuracy"):
+        search(config, tmp_path)
+
+
+def test_controls_alone_leave_nothing_to_choose(fake: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="fake: no trained method"):
+        search(write(fake, tmp_path, usual, {}), tmp_path)
+
+
+def test_the_command_says_what_it_chose_and_writes_all(fake: ModuleType, tmp_path: Path) -> None:
+    write(fake, tmp_path, usual, METHODS, seeds=[0, 1])
+    arguments = ("search", "--config", tmp_path / "config.json", "--results", tmp_path, "--out", tmp_path / "s.csv")
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        'art: art_lr0.8 {"learning_rate": 0.8} (mean rank 1.38)',
+        'lora: lora_r16 {"rank": 16} (mean rank 1.00)',
+    ]
+    assert len(read_csv(tmp_path / "s.csv")) == 16

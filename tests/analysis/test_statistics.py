@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import bootstrap, kstest
+from scipy.stats import bootstrap, kstest, norm
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -36,6 +36,12 @@ def test_seeds_are_resampled_too() -> None:
     assert distribution(scores, resamples=20_000).std() == pytest.approx(np.std([0, 0.5, 1]) / math.sqrt(3), rel=0.03)
 
 
+def test_each_methods_seeds_are_drawn_on_their_own() -> None:
+    scores = np.repeat([[0.0], [1.0]], 5, axis=1)
+    samples = statistics.resample_means({"a": scores, "b": scores}, np.random.default_rng(0), 4000)
+    assert abs(np.corrcoef(samples["a"], samples["b"])[0, 1]) < 0.06
+
+
 def test_items_are_drawn_jointly_for_all_methods() -> None:
     scores = binary(1, 1, 80, 0.5)
     both = statistics.resample_means({"a": scores, "b": scores}, np.random.default_rng(3), 2500)
@@ -49,23 +55,30 @@ def test_resampling_is_seeded_and_a_further_method_changes_nothing() -> None:
     assert np.array_equal(first, again)
 
 
-@pytest.mark.parametrize("scores", [{"a": np.ones((1, 3)), "b": np.ones((1, 4))}, {"a": np.ones(3)}])
+@pytest.mark.parametrize(
+    "scores",
+    [{"a": np.ones((1, 3)), "b": np.ones((1, 4))}, {"a": np.ones(3)}, {"a": np.ones((2, 0))}, {"a": np.ones((0, 2))}],
+)
 def test_scores_of_other_shapes_are_refused(scores: dict[str, np.ndarray]) -> None:
     with pytest.raises(ValueError, match="same items"):
         statistics.resample_means(scores, np.random.default_rng(0), 100)
 
 
-def test_intervals_agree_with_scipy_for_one_seed() -> None:
-    scores = binary(4, 1, 120, 0.85)
-    samples = distribution(scores, resamples=20_000)
-    for method, ours in (
-        ("percentile", statistics.percentile_interval(samples, 0.95)),
-        ("BCa", statistics.bca_interval(samples, scores, 0.95)),
-    ):
-        theirs = bootstrap(
-            (scores[0],), np.mean, n_resamples=20_000, method=method, rng=np.random.default_rng(1), batch=2000
-        ).confidence_interval
-        assert ours == pytest.approx((theirs.low, theirs.high), abs=0.0095)  # just over one item of 120
+@pytest.mark.parametrize("confidence", [0.6, 0.95])
+@pytest.mark.parametrize("scale", [1, 1 / 8])
+def test_intervals_agree_with_scipy(confidence: float, scale: float) -> None:
+    """The same resamples given to both.  Means of coarse scores tie, and two seeds disagree on most items."""
+    scores = np.floor(np.random.default_rng(4).exponential(8 * scale, (2, 16))) / scale
+    by_item = (scores.mean(axis=0),)
+    theirs = bootstrap(by_item, np.mean, n_resamples=2000, method="BCa", confidence_level=confidence, rng=1)
+    resamples = theirs.bootstrap_distribution
+    found = statistics.bca_interval(resamples, scores, confidence)
+    assert found == pytest.approx(tuple(theirs.confidence_interval), rel=1e-9)
+    plain = bootstrap(
+        by_item, np.mean, n_resamples=0, method="percentile", confidence_level=confidence, bootstrap_result=theirs
+    )
+    found = statistics.percentile_interval(resamples, confidence)
+    assert found == pytest.approx(tuple(plain.confidence_interval), rel=1e-9)
 
 
 def test_interval_of_equal_scores_has_no_width() -> None:
@@ -73,6 +86,28 @@ def test_interval_of_equal_scores_has_no_width() -> None:
     samples = distribution(scores)
     assert statistics.percentile_interval(samples, 0.95) == (1, 1)
     assert statistics.bca_interval(samples, scores, 0.95) == (1, 1)
+
+
+def test_bca_where_only_seeds_differ_is_the_percentile_interval() -> None:
+    """No item deviates from the mean, so nothing accelerates; and half of these resamples lie below the mean."""
+    scores, samples = np.repeat([[0.0], [1.0]], 5, axis=1), np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    assert statistics.bca_interval(samples, scores, 0.8) == pytest.approx((0.1, 0.9))
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_bca_of_resamples_all_on_one_side_is_finite(side: int) -> None:
+    """None of four below counts as half a one: the bias is the normal quantile of 1/8 (or 7/8)."""
+    samples, scores = side * np.array([1.0, 2.0, 3.0, 4.0]), np.zeros((1, 6))
+    levels = norm.cdf(2 * norm.ppf(0.5 - side * 3 / 8) + norm.ppf([0.1, 0.9]))
+    expected = tuple(np.interp(levels, np.linspace(0, 1, 4), np.sort(samples)))
+    assert statistics.bca_interval(samples, scores, 0.8) == pytest.approx(expected)
+
+
+def test_resamples_equal_to_a_mean_that_is_no_round_number_tie_with_it() -> None:
+    """Scores and resamples three times as large, which are exact, have an interval three times as wide."""
+    scores, samples = np.array([[1.0, 0.0, 0.0]]), distribution(np.array([[1.0, 0.0, 0.0]]))
+    exact = statistics.bca_interval(np.rint(3 * samples), 3 * scores, 0.7)
+    assert statistics.bca_interval(samples, scores, 0.7) == pytest.approx(tuple(edge / 3 for edge in exact))
 
 
 @pytest.mark.parametrize("chance", [0.5, 0.85])
@@ -130,6 +165,7 @@ def test_bootstrap_p_stays_valid_when_one_side_has_more_draws() -> None:
     assert rejected / 300 < 0.08
 
 
+@pytest.mark.filterwarnings("error")
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 20))
 def test_greedy_answers_give_mcnemars_exact_test(only_a: int, only_b: int, ties: int) -> None:
@@ -145,19 +181,29 @@ def test_exact_p_of_several_samples_by_enumeration() -> None:
     assert statistics.paired_exact_p(steps / 3, 3) == pytest.approx(expected)
 
 
+def test_exact_p_takes_the_nearest_whole_numbers() -> None:
+    difference = np.array([0.29, 0.58, 0.57])
+    assert (100 * difference).astype(int).tolist() == [28, 57, 56]  # what cutting off would give
+    assert statistics.paired_exact_p(difference, 100) == 2 / 8
+
+
+def test_exact_p_is_at_most_1() -> None:
+    assert statistics.paired_exact_p(np.array([1.0, -1.0] * 38), 1) == 1  # the chances add up to a little more
+
+
 def test_exact_p_refuses_a_wrong_number_of_samples() -> None:
     with pytest.raises(ValueError, match="1/2"):
         statistics.paired_exact_p(np.array([1 / 3]), 2)
 
 
 def test_discordance_by_hand() -> None:
-    method, baseline = np.array([[1.0, 1, 0, 0], [1, 0, 0, 0]]), np.array([[0.0, 1, 1, 0]])
-    assert statistics.discordance(method, baseline) == (1.0, 1.5)
+    method, baseline = np.array([[1.0, 1, 0, 0], [1, 0, 0, 0]]), np.array([[0.0, 1, 1, 0], [0, 1, 0, 0]])
+    # Item by item 1, 1/2, 0, 0 against 0, 1, 1/2, 0.
+    assert statistics.discordance(method, baseline) == (1.0, 1.0)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
+def test_holm_agrees_with_statsmodels() -> None:
+    p_values = [0.03, 0.2, 0.001, 0.03, 0.9, 0.0, 0.04, 1.0, 0.011]
     assert statistics.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
@@ -166,12 +212,27 @@ def test_holm_by_hand() -> None:
     assert len(statistics.holm([])) == 0
 
 
-def test_minimum_detectable_difference_solves_connors_formula() -> None:
-    n, psi = 300, 0.3
-    found = statistics.minimum_detectable_difference(n, psi)
-    needed = (1.959964 * math.sqrt(psi) + 0.841621 * math.sqrt(psi - found**2)) ** 2 / found**2
+@pytest.mark.parametrize(
+    ("chosen", "level", "power"),
+    [
+        ({}, 1.959964, 0.841621),
+        ({"alpha": 0.2, "power": 0.9}, 1.281552, 1.281552),
+        ({"power": 0.6}, 1.959964, 0.253347),
+    ],
+)
+@pytest.mark.parametrize(("n", "psi"), [(300, 0.3), (40, 0.6)])
+def test_minimum_detectable_difference_solves_connors_formula(
+    n: int, psi: float, chosen: dict[str, float], level: float, power: float
+) -> None:
+    found = statistics.minimum_detectable_difference(n, psi, **chosen)
+    needed = (level * math.sqrt(psi) + power * math.sqrt(psi - found**2)) ** 2 / found**2
     assert needed == pytest.approx(n, rel=1e-5)
-    assert math.isnan(statistics.minimum_detectable_difference(n, 0.0))
+
+
+def test_minimum_detectable_difference_at_its_limits() -> None:
+    assert math.isnan(statistics.minimum_detectable_difference(300, 0.0))
+    # One item is too few for the formula: no difference, not even 1, would be found.
+    assert statistics.minimum_detectable_difference(1, 1.0) > 1
 
 
 def test_minimum_detectable_difference_has_the_promised_power() -> None:
