@@ -71,7 +71,7 @@ def test_settings_hold_while_a_figure_is_drawn_whatever_stood_before() -> None:
         before = dict(matplotlib.rcParams)
         with style.applied():
             assert matplotlib.rcParams["font.size"] == 8 and matplotlib.rcParams["lines.markersize"] < 10
-            assert matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0].lower() == BLUE
+            assert to_hex(matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0]) == BLUE
             assert matplotlib.rcParams["axes.grid"] and not matplotlib.rcParams["legend.frameon"]
         assert dict(matplotlib.rcParams) == before
 
