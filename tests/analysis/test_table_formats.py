@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from literal_frames import experiment
 
-from analysis.names import method_labels
+from analysis.names import LABELS, method_labels
 from analysis.tables import interval, number, p_value, percent, write_table
 
 FINITE = st.floats(-1e9, 1e9)
@@ -88,6 +88,11 @@ def test_methods_are_called_by_their_kind_and_what_their_name_adds() -> None:
         "my_art": "my_art",
         "lora": "lora",
     }
+
+
+def test_a_kind_without_a_name_of_its_own_leaves_methods_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(LABELS, "lora")
+    assert method_labels(experiment())["lora"] == "lora"
 
 
 def test_a_table_is_written_in_three_formats_with_their_own_escapes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 FRAME = frame("""
 model    task      method       decoding seeds n  accuracy low  high
-big-1m   sums      lora         greedy   1     60 0.85     0.7  0.9
+big-1m   sums      lora         greedy   2     60 0.85     0.7  0.9
 big-1m   sums      lora         sampled  1     60 0.75     0.7  0.95
 big-1m   sums      art          greedy   1     60 0.65     0.6  0.8
 big-1m   tool_call random_image greedy   2     80 0.2      0.1  0.25
@@ -32,7 +32,7 @@ def test_panels_are_models_by_tasks_in_the_configs_order(figure: Figure) -> None
 
 
 def test_methods_stand_from_the_top_in_the_configs_order_with_their_most_seeds(figure: Figure) -> None:
-    assert ticks(figure.axes[0], "y") == [(0, "ART (3)"), (1, "LoRA"), (2, "no image"), (3, "random image (3)")]
+    assert ticks(figure.axes[0], "y") == [(0, "ART (3)"), (1, "LoRA (2)"), (2, "no image"), (3, "random image (3)")]
     for axes in figure.axes:
         assert limits(axes) == [-0.02, 1.02, 3.6, -0.6]
     assert ticks(figure.axes[2], "x") == [(0, "0"), (0.25, ".25"), (0.5, ".5"), (0.75, ".75"), (1, "1")]

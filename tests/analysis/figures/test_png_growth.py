@@ -11,10 +11,10 @@ tools-2m tool_call art         3    0    300
 tools-2m tool_call art         3    2    1500
 tools-2m tool_call art         1    0    310
 tools-2m tool_call art         1    2    1800
-tools-2m tool_call art_bound32 3    0    300
-tools-2m tool_call art_bound32 3    2    700
 big-1m   sums      art         3    0    400
 big-1m   sums      art         3    2    2500
+big-1m   sums      art_bound32 3    0    300
+big-1m   sums      art_bound32 3    2    700
 """)
 SIZES = frame("""
 model    task      method       seed role    encoder bytes raw_bytes growth gain

@@ -27,9 +27,10 @@ SERVED = frame("""
 model    task      method      n   accuracy_evaluated accuracy_served
 big-1m   sums      no_image    200 0.25               0.21
 big-1m   sums      art         190 0.585              0.61
-tools-2m tool_call lora        80  0.75               0.5
-tools-2m tool_call soft_prompt 80  0.4                0.45
-tools-2m tool_call art         80  0.7                0.7
+tools-2m sums      lora        80  0.75               0.5
+tools-2m sums      soft_prompt 80  0.4                0.45
+tools-2m sums      art         80  0.7                0.7
+big-1m   tool_call art         90  0.1                0.2
 """)
 LOAD = frame("""
 model    task      kind     variants repeats requests
@@ -37,8 +38,9 @@ big-1m   sums      no_image 0        3       64
 big-1m   sums      image    1        3       64
 big-1m   sums      image    8        3       64
 big-1m   sums      adapter  2        3       64
-tools-2m tool_call no_image 0        5       32
-tools-2m tool_call adapter  4        5       32
+tools-2m sums      no_image 0        5       32
+tools-2m sums      adapter  4        5       32
+big-1m   tool_call no_image 0        9       99
 
 rate rate_low rate_high first_token first_token_low first_token_high
 250  200      260       0.125       0.1             0.25
@@ -47,6 +49,7 @@ rate rate_low rate_high first_token first_token_low first_token_high
 100  75       150       0.2         0.15            0.4
 10   8        15        1           0.5             3
 6    5        9         2           1               5
+7    6        9         4           3               6
 """)
 
 
@@ -124,11 +127,12 @@ def test_without_images_or_adapters_only_the_level_lines_stand() -> None:
 def test_panels_are_named_with_their_n_and_units(figure: Figure) -> None:
     assert titles(figure) == [
         *("big-1m\nsums (n = 200)", "64 requests,\nn = 3 repeats", "64 requests,\nn = 3 repeats"),
-        *("tools-2m\ntool call (n = 80)", "32 requests,\nn = 5 repeats", "32 requests,\nn = 5 repeats"),
+        *("tools-2m\nsums (n = 80)", "32 requests,\nn = 5 repeats", "32 requests,\nn = 5 repeats"),
+        *("big-1m\ntool call (n = 90)", "99 requests,\nn = 9 repeats", "99 requests,\nn = 9 repeats"),
     ]
-    assert labels(figure, "y") == ["", "completion tokens / s", "time to first token (s)"] * 2
-    assert labels(figure, "x") == [*[""] * 3, "greedy accuracy (%)", "images or adapters", "images or adapters"]
-    assert figure.get_size_inches().tolist() == pytest.approx([6.7, 2 * (0.9 + 0.17 * 4) + 0.5])
+    assert labels(figure, "y") == ["", "completion tokens / s", "time to first token (s)"] * 3
+    assert labels(figure, "x") == [*[""] * 6, "greedy accuracy (%)", "images or adapters", "images or adapters"]
+    assert figure.get_size_inches().tolist() == pytest.approx([6.7, 3 * (0.9 + 0.17 * 4) + 0.5])
 
 
 def test_the_legend_tells_marks_and_kinds(figure: Figure) -> None:
