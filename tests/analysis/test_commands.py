@@ -169,7 +169,6 @@ def test_figures_have_the_same_bytes_again(measured: Path, tmp_path: Path, name:
     for suffix in ("pdf", "png"):
         one, two = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("one", "two"))
         assert one == two
-    assert Image.open(tmp_path / f"one/{name}.png").width >= 800
 
 
 def test_figures_and_tables_of_several_seeds_and_of_controls_alone(fake: ModuleType, tmp_path: Path) -> None:
@@ -248,32 +247,7 @@ def test_unknown_names_list_the_allowed_ones(tree: Path) -> None:
     assert "accuracy" in fail("measure", "nonsense", *options(tree, tree / "x"))
 
 
-def test_budget_counts_what_was_sampled_and_updated(measured: Path, tmp_path: Path) -> None:
+def test_completions_and_updates_are_counted(measured: Path) -> None:
     frame = read_csv(measured / "analysis" / "cost.csv").set_index("method")
     assert (frame.loc[["art", "lora", "soft_prompt"], "completions"] == 12 * 16 * 8).all()
     assert frame.loc["art", "updates"] == 12 * 4 and frame.loc["no_image", "completions"] == 0
-    run("tables", "budget", *options(measured, tmp_path))
-    table = pd.read_csv(tmp_path / "budget.csv").set_index("Method")
-    assert list(table.index) == ["ART", "ART bound32", "LoRA", "soft prompt"]
-    assert set(table["Completions"]) == {"1,536"} and table.loc["ART", "Trained numbers"] == "49,152"
-
-
-def test_published_figures_stand_beside_ours_of_the_same_names_only(
-    fake: ModuleType, measured: Path, tmp_path: Path
-) -> None:
-    run("tables", "published", *options(measured, tmp_path / "other"))
-    other = pd.read_csv(tmp_path / "other/published.csv")
-    assert list(other["Published, %"]) == [39.65, 54.59, 49.51, 58.53] and set(other["Ours, %"]) == {"not run"}
-    data = fake.mapping(models={"qwen3.5-0.8b": {"path": "nowhere"}}, tasks={"gsm8k": {"scorer": "numeric"}})
-    del data["methods"]["lora"]
-    fake.write_results(tmp_path / "same", data | {"analysis": {"resamples": 100, "reference": "art"}})
-    run("measure", "accuracy", *options(tmp_path / "same", tmp_path / "same/analysis"))
-    run("tables", "published", *options(tmp_path / "same", tmp_path / "same/tables"))
-    same = pd.read_csv(tmp_path / "same/tables/published.csv").set_index("Method")
-    accuracy = (
-        read_csv(tmp_path / "same/analysis/accuracy.csv").query("method == 'art' and decoding == 'greedy'").iloc[0]
-    )
-    assert same.loc["LoRA", "Ours, %"] == "not run"
-    assert same.loc["ART", "Ours, %"].startswith(f"{100 * accuracy['accuracy']:.1f} [")
-    inside = accuracy["low"] <= 0.5853 <= accuracy["high"]
-    assert same.loc["ART", "Published in our interval"] == ("yes" if inside else "no")

@@ -7,15 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typst
 from fake_results import mapping, write_results, write_serving
+from paper_words import said
 
-from art.config import parse_config
+from analysis.paper import typeset as compile_paper
+from art.config import ConfigError, parse_config
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.xdist_group("paper")  # its fixtures take long: one process makes them
@@ -45,13 +45,6 @@ def make(root: Path, data: dict[str, Any], figures: Path | None = None) -> Path:
     if figures is not None:
         shutil.copytree(figures / "paper/figures", root / "paper/figures")
     return root
-
-
-def said(folder: Path) -> str:
-    """The paper's words."""
-    inputs = {"results": "/results", "paper": "/paper"}
-    page = typst.compile(folder / "paper/paper.typ", root=folder, format="html", sys_inputs=inputs).decode()
-    return " ".join(unescape(re.sub(r"<(style|svg).*?</\1>|<[^>]*>", "", page, flags=re.DOTALL)).split())
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +175,20 @@ def test_missing_data_is_named(folder: Path) -> None:
     done = typeset(folder)
     data.write_text(kept)
     assert done.returncode == 1 and "cost.csv" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_source_is_told_the_folders_of_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own").mkdir()
+    Path("own/config.json").write_text(parse_config(mapping(results="here/x", paper="there"), "test").model_dump_json())
+    Path("own/one.typ").write_text(
+        '#assert.eq(sys.inputs, (results: "/here/x", paper: "/there"))\n#assert.eq(datetime.today().year(), 1970)\nWord'
+    )
+    compile_paper(Path("own/one.typ"), Path("own/config.json"), Path("made/one.pdf"))
+    assert Path("made/one.pdf").read_bytes().startswith(b"%PDF")
+    assert [path.name for path in Path("made").iterdir()] == ["one.pdf"]
+    with pytest.raises(ConfigError):
+        compile_paper(Path("own/one.typ"), Path("own/none.json"), Path("made/two.pdf"))
 
 
 def test_no_result_is_typed_by_hand() -> None:
