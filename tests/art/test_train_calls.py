@@ -166,14 +166,14 @@ def test_no_adapter_is_loaded_where_there_is_none_or_the_engine_has_it(
 def test_an_engine_is_opened_for_this_run(world: World, stage: Stage) -> None:
     """A method's own engine comes before that of all, and the model is the run's, not the first."""
     stage.open()
-    models = {"other": {"path": "nowhere", "device": "cpu"}, "tiny": {"path": str(world.root / "checkpoint")}}
+    models = {"tiny": {"path": "nowhere"}, "last": {"path": str(world.root / "checkpoint"), "device": "cpu"}}
     own = {**SERVER, "importance_cap": 3.0}
-    made = stage.trainer("lora", 1, models=models, methods={"lora": {"kind": "lora", "rank": 3, "engine": own}})
+    made = stage.trainer("lora", 1, "last", models=models, methods={"lora": {"kind": "lora", "rank": 3, "engine": own}})
     place = stage.engine.place
-    assert place.model == made.config.models["tiny"] and place.policy is made.policy
+    assert place.model == made.config.models["last"] and place.policy is made.policy
     assert (place.settings.kind, place.settings.importance_cap) == ("server", 3.0)
     assert (place.adapter_rank, place.seed) == (3, 1)
-    assert place.log == world.results / "logs/tiny/arithmetic/lora/seed1.train.server.log"
+    assert place.log == world.results / "logs/last/arithmetic/lora/seed1.train.server.log"
     assert (made.stamp["engine"], made.stamp["device"]) == ("a recorder", "cpu torch.float32")
 
 
