@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from recorders import FLAT, Stage, indices, problems
 from tiny_world import World
 
 import art.train as loop
-from art.images import encode_png
+from art.images import encode_png, random_image
 from art.models.preprocessor import CheckpointError
-from art.pictures import draw
 from art.pixels import tensor_to_levels
 from art.records import Problem, RecordError, problem_id, write_records
 from art.rollouts.sampler import Decoding
@@ -214,7 +214,7 @@ def test_just_enough_problems_are_enough(world: World, stage: Stage) -> None:
 
 
 def test_a_picture_of_another_size_than_the_processor_takes_is_refused(world: World, stage: Stage) -> None:
-    encode_png(draw("arithmetic", 72), world.results / "seeds/arithmetic.png")
+    encode_png(random_image(72, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
     stage.open()
     with pytest.raises(CheckpointError, match=r"image\.size 72"):
         stage.trainer("lora", image={"size": 72})
