@@ -156,10 +156,10 @@ class Stage:
         self.monkeypatch.setattr(loop, "open_engine", opened)
         self.monkeypatch.setitem(SCORERS, "numeric", self.judge)
 
-    def trainer(self, method: str, seed: int = 0, **sections: dict) -> loop.Trainer:
+    def trainer(self, method: str, seed: int = 0, model: str = "tiny", **sections: dict) -> loop.Trainer:
         """A trainer on this stage."""
-        workspace = Workspace(self.world.config(**sections), self.world.key(method, seed=seed), self.world.results)
-        return loop.Trainer(workspace, Counting())
+        key = self.world.key(method, seed=seed).model_copy(update={"model": model})
+        return loop.Trainer(Workspace(self.world.config(**sections), key, self.world.results), Counting())
 
     def train(self, method: str, **sections: dict) -> Path:
         """A whole run by the function that the command calls; returns its folder."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from recorders import FLAT, Stage, indices, problems
 from tiny_world import World
 
 import art.train as loop
-from art.images import encode_png
+from art.images import encode_png, random_image
 from art.models.preprocessor import CheckpointError
-from art.pictures import draw
 from art.pixels import tensor_to_levels
 from art.records import Problem, RecordError, problem_id, write_records
 from art.rollouts.sampler import Decoding
@@ -166,14 +166,14 @@ def test_no_adapter_is_loaded_where_there_is_none_or_the_engine_has_it(
 def test_an_engine_is_opened_for_this_run(world: World, stage: Stage) -> None:
     """A method's own engine comes before that of all, and the model is the run's, not the first."""
     stage.open()
-    models = {"other": {"path": "nowhere", "device": "cpu"}, "tiny": {"path": str(world.root / "checkpoint")}}
+    models = {"tiny": {"path": "nowhere"}, "last": {"path": str(world.root / "checkpoint"), "device": "cpu"}}
     own = {**SERVER, "importance_cap": 3.0}
-    made = stage.trainer("lora", 1, models=models, methods={"lora": {"kind": "lora", "rank": 3, "engine": own}})
+    made = stage.trainer("lora", 1, "last", models=models, methods={"lora": {"kind": "lora", "rank": 3, "engine": own}})
     place = stage.engine.place
-    assert place.model == made.config.models["tiny"] and place.policy is made.policy
+    assert place.model == made.config.models["last"] and place.policy is made.policy
     assert (place.settings.kind, place.settings.importance_cap) == ("server", 3.0)
     assert (place.adapter_rank, place.seed) == (3, 1)
-    assert place.log == world.results / "logs/tiny/arithmetic/lora/seed1.train.server.log"
+    assert place.log == world.results / "logs/last/arithmetic/lora/seed1.train.server.log"
     assert (made.stamp["engine"], made.stamp["device"]) == ("a recorder", "cpu torch.float32")
 
 
@@ -214,7 +214,7 @@ def test_just_enough_problems_are_enough(world: World, stage: Stage) -> None:
 
 
 def test_a_picture_of_another_size_than_the_processor_takes_is_refused(world: World, stage: Stage) -> None:
-    encode_png(draw("arithmetic", 72), world.results / "seeds/arithmetic.png")
+    encode_png(random_image(72, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
     stage.open()
     with pytest.raises(CheckpointError, match=r"image\.size 72"):
         stage.trainer("lora", image={"size": 72})
