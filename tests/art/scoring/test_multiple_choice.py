@@ -44,6 +44,7 @@ def problem(answer: str = "B", question: str = QUESTION) -> Problem:
         ("My answer is B because it is heavy", "B"),
         ("The answer is A - oxygen", "A"),
         ("The right option is (b)", "B"),
+        ("The right choice is (B)", "B"),
         ("Answer: B", "B"),
         ("**Answer:** (B) carbon dioxide", "B"),
         ("Answer: A\nSo it is done.", "A"),
@@ -102,8 +103,17 @@ def test_options_are_read_from_the_question(mark: str, separator: str) -> None:
     assert multiple_choice.options(problem("B", question)) == set("ABCDE")
 
 
-def test_options_reach_at_least_to_the_reference() -> None:
-    assert multiple_choice.options(problem("C", "Pick one.")) == set("ABC")
+@pytest.mark.parametrize(
+    ("question", "reference", "letters"),
+    [
+        ("Pick one.", "C", "ABC"),
+        ("(A) ox (C) cow", "B", "ABC"),
+        ("(A) ox (B) cow, C.f. the text", "A", "AB"),
+        (" ".join(f"({letter}) thing" for letter in ascii_uppercase), "B", ascii_uppercase),
+    ],
+)
+def test_options_are_a_run_from_a_on_with_the_reference(question: str, reference: str, letters: str) -> None:
+    assert multiple_choice.options(problem(reference, question)) == set(letters)
 
 
 def test_reference_that_is_no_letter_is_named() -> None:

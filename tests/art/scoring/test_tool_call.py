@@ -101,6 +101,17 @@ def test_the_tagged_form_scores_like_json() -> None:
     assert tool_call.judge(tagged(body), REFERENCE) == (tool_call.extract(RIGHT), 1, 1.0)
 
 
+def test_values_of_the_tagged_form_are_of_the_types_that_the_tools_declare() -> None:
+    body = "<function=weather><parameter=city>7</parameter><parameter=unit>C</parameter></function>"
+    assert tool_call.judge(tagged(body), problem(call(city="7", unit="C"))).score == 1
+    assert tool_call.judge(tagged(body), problem(call(city=7, unit="C"))).score == 0
+
+
+def test_a_default_that_the_reference_writes_may_be_left_out() -> None:
+    assert tool_call.judge(tagged(call(city="Oslo", unit="C")), problem(call(city="Oslo", days=1, unit="C"))).score == 1
+    assert tool_call.judge(tagged(call(city="Oslo", days=1)), problem(call(city="Oslo", days=1, unit="C"))).score == 0
+
+
 A, B, C = call("clock", zone="A"), call("clock", zone="B"), call("bell")
 
 
@@ -118,6 +129,13 @@ def several(*calls: str) -> str:
         ([A, B, B], [A, A, B], 0, (1.0 + 0.2 + 1.0) / 3),
         ([A, C], [A, B], 0, (1.0 + 0.1) / 2),
         ([call("clock", zone="C"), B], [A, B], 0, (0.2 + 1.0) / 2),
+        # the first wanted call takes the best of the given ones, the second what is left
+        (
+            [call("clock", hour=1), call("clock", zone="B", form=1)],
+            [call("clock", zone="A", form=1), call("clock", zone="B", form=1)],
+            0,
+            (0.2 + 0.7 / 2 + 0.2) / 2,
+        ),
         ([A], [A, B], 0, 0.0),
         ([A, B, B], [A, B], 0, 0.0),
         ([A, A], [A], 0, 0.0),
@@ -174,7 +192,8 @@ def test_types_matter(given: Any, wanted: Any) -> None:
 def test_nested_structures() -> None:
     reference = problem(call(x={"a": [1, {"b": None}], "c": "d"}))
     assert tool_call.judge(tagged(call(x={"c": "d", "a": [1.0, {"b": None}]})), reference).score == 1
-    assert tool_call.judge(tagged(call(x={"c": "d", "a": [{"b": None}, 1]})), reference).score == 0
+    for wrong in ({"c": "d", "a": [{"b": None}, 1]}, {"c": "d"}, {"c": "d", "a": [1]}, {"c": "d", "a": [1, {}]}, {}):
+        assert tool_call.judge(tagged(call(x=wrong)), reference).score == 0
 
 
 def test_flat_definitions_with_arguments_for_parameters() -> None:

@@ -143,13 +143,16 @@ def test_json_is_read_to_32_levels(opening: str, closing: str) -> None:
 
 
 def test_several_calls_of_both_forms_amid_text() -> None:
-    text = "First\n" + wrapped(tagged("f", days="2"), '{"name": "g", "arguments": {"a": 1}}') + "\nlast"
-    assert read_calls(text, TOOLS) == [Call("f", {"days": 2}), Call("g", {"a": 1})]
+    text = "First\n" + wrapped(tagged("f", city="2"), '{"name": "g", "arguments": {"a": 1}}') + "\nlast"
+    assert read_calls(text, TOOLS) == [Call("f", {"city": "2"}), Call("g", {"a": 1})]
     assert read_calls("no call", TOOLS) == []
 
 
-@pytest.mark.parametrize("text", ["<tool_call>", "</tool_call>", "</tool_call>{}<tool_call>", "<tool_call>" * 2])
+@pytest.mark.parametrize(
+    "text", ["<tool_call>{}", "</tool_call>{}", "</tool_call>{}<tool_call>", "<tool_call>{}<tool_call>"]
+)
 def test_tags_come_in_pairs(text: str) -> None:
+    text = text.format(tagged("f"))
     assert read_calls(text) is None
     assert read_calls(wrapped(tagged("f")) + text) is None
 
