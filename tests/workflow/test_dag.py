@@ -19,6 +19,7 @@ from art.config import load_config
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ("--configfile", "config/smoke.yaml")
+LACKING = "lacks config.json, preprocessor_config.json, tokenizer.json, tokenizer_config.json;"
 
 
 def newer(path: Path) -> None:
@@ -166,7 +167,7 @@ def test_failure_shows_its_log_and_others_go_on(project: Project) -> None:
         (("methods", "lora", "models"), ["huge"], ("methods.lora.models", "'huge'", "allowed: tiny-1m")),
         (("methods", "magic"), {"kind": "magic"}, ("methods.magic", "'magic'", "'soft_prompt'")),
         (("image", "size"), 100, ("models.tiny-1m: image.size 100", "multiples of 32", "96 and 128")),
-        (("models", "tiny-1m", "path"), "checkpoints/tiny", ("models.tiny-1m.path: 'checkpoints/tiny'", "config.json")),
+        (("models", "tiny-1m", "path"), "checkpoints/tiny", ("models.tiny-1m.path: 'checkpoints/tiny'", LACKING)),
         (("models", "tiny-1m", "path"), "tiny/1m", ("models.tiny-1m.path: 'tiny/1m'", "the hub needs a revision")),
         (
             ("tasks", "gsm8k"),
