@@ -45,8 +45,11 @@ def test_more_seeds_by_command_line_add_runs_only(project: Project) -> None:
     assert {path for path in three["train"] if "no_image" in path} <= set(one["train"])
 
 
-def test_every_file_below_its_own_folder(project: Project) -> None:
-    outputs = [path for paths in project.planned(*SMOKE).values() for path in paths if "/" in path]
+def test_a_configuration_file_stands_in_for_the_default(project: Project) -> None:
+    """Nothing of the default is in it, and every file is below its own folder."""
+    jobs = project.planned(*SMOKE)
+    assert len(jobs["train"]) == len(load_config(ROOT / "config/smoke.yaml").grid())
+    outputs = [path for paths in jobs.values() for path in paths if "/" in path]
     assert outputs and all(path.startswith("results/smoke/") for path in outputs)
 
 
