@@ -12,7 +12,9 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoTokenizer
 
 import art.models.policy
-from art.config import Config, load_config
+from art.config import Config, load_config, parse_config
+from art.images import decode_png
+from art.models.device import wait_for_gpu
 from art.records import Problem, read_json, write_json
 from benchmarks import checkpoint, chunk_size, training_step
 from benchmarks.checkpoint import write_checkpoint
@@ -68,6 +70,7 @@ def test_dimensions_are_divided_and_the_rest_stays(tmp_path: Path) -> None:
     [
         ("qwen3.5-0.8b", 1, (1024, 3584, 24, 256, 128, 248_320), (12, 768, 12, 3072, 1024), [11, 11, 10]),
         ("qwen3.5-2b", 2, (1024, 3072, 12, 128, 64, 124_160), (12, 512, 8, 2048, 1024), [6, 5, 5]),
+        ("qwen3.5-2b", 4, (512, 1536, 4, 64, 32, 62_080), (6, 256, 4, 1024, 512), [3, 3, 2]),  # whole blocks of four
     ],
 )
 def test_published_dimensions(
@@ -117,7 +120,7 @@ class Invented:
     def __init__(self, workspace: Any, clock: Any) -> None:
         Invented.made, self.workspace, self.clock = self, workspace, clock
         self.inputs = {part: workspace.problems(part) for part in ("train", "validation")}
-        self.picture = workspace.seed_picture.stat().st_size
+        self.levels = decode_png(workspace.seed_picture, workspace.config.image.size)
         self.policy = SimpleNamespace(
             forbidden=torch.zeros(6),
             end_tokens=torch.tensor([1, 4]),
@@ -149,7 +152,9 @@ def invented(paper: Config, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: steps.append(len(Invented.made.log)))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "X")
-    found = training_step.measure(paper, "qwen3.5-2b", "lora", scale=4, question=20, repeats=3)
+    data = paper.model_dump(mode="json") | {"seeds": [1]}
+    data["methods"]["lora"] |= {"models": ["qwen3.5-2b"], "tasks": ["svamp"]}
+    found = training_step.measure(parse_config(data, "test"), "qwen3.5-2b", "lora", scale=4, question=20, repeats=3)
     assert steps == [1], "the peak is that of the steps that count"
     return found
 
@@ -171,11 +176,14 @@ def test_the_measured_steps_are_the_longest_that_there_can_be(invented: dict[str
     config = trainer.workspace.config
     assert config.models["model"].path == "made/qwen3.5-2b/4" and list(config.methods) == ["lora"]
     assert config.training.model_copy(update={"steps": 100, "validate_every": 20}) == paper.training
-    assert min(config.training.steps, config.training.validate_every) > 1000 and trainer.clock.wait is not None
+    assert min(config.training.steps, config.training.validate_every) > 1000 and trainer.clock.wait is wait_for_gpu
     assert trainer.policy.forbidden.tolist() == [0, -torch.inf, 0, 0, -torch.inf, 0], "no completion ends"
     questions = [problem.question for problem in trainer.inputs["train"]]
     assert len(set(questions)) == paper.training.prompts and {len(question) for question in questions} == {20}
-    assert trainer.inputs["train"] == trainer.inputs["validation"] and trainer.picture > 1000
+    assert (
+        trainer.inputs["train"] == trainer.inputs["validation"]
+        and 64 <= trainer.levels.min() < trainer.levels.max() <= 192
+    )
     judged = [trainer.scorer.judge("", trainer.inputs["train"][0]) for _ in range(4)]
     assert [one.score for one in judged] == [0, 1, 0, 1] and [one.reward for one in judged] == [0, 1, 0, 1]
 
@@ -197,13 +205,13 @@ def test_a_record_is_named_after_device_model_and_method(
 def test_chunk_sizes_are_compared_with_the_default_of_transformers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a clock of half a second for each token of a chunk, four times that for 16, and a slow first repeat."""
-    now, passes = 0.0, 0
+    """By a clock of half a second for each token of a chunk, four times that for 16, and a slow first pass."""
+    now, passes, images = 0.0, 0, []
 
     def clock() -> float:
         nonlocal now, passes
         chunk = art.models.policy.CHUNK
-        now += 0.5 * chunk * (10 if passes < 6 else 1) * (4 if chunk == 16 else 1) if passes % 2 else 0.0
+        now += 0.5 * chunk * (10 if passes < 2 else 1) * (4 if chunk == 16 else 1) if passes % 2 else 0.0
         passes += 1
         return now
 
@@ -213,6 +221,7 @@ def test_chunk_sizes_are_compared_with_the_default_of_transformers(
 
         def prefill(self, asked: list[Problem], prefix: Any) -> Any:
             assert prefix.image.requires_grad and len(asked) == 16
+            images.append(prefix.image)
             return SimpleNamespace(rows=lambda rows: prefix.image)
 
         def logprobs(self, image: torch.Tensor, tokens: Any, mask: Any, temperature: float) -> torch.Tensor:
@@ -223,6 +232,7 @@ def test_chunk_sizes_are_compared_with_the_default_of_transformers(
     monkeypatch.setattr(chunk_size, "sample", lambda *_: SimpleNamespace(tokens=None, mask=None))
     monkeypatch.setattr(chunk_size, "time", SimpleNamespace(perf_counter=clock))
     chunk_size.main()
+    assert len(images) == 7 * 3 and images[0].grad is not None, "the time is that of a gradient"
     assert capsys.readouterr().out.splitlines() == [
         "chunk  64: 32.00 s, 1.00 times as fast as 64, log-probabilities differ by at most 0.0e+00 nats",
         "chunk  32: 16.00 s, 2.00 times as fast as 64, log-probabilities differ by at most 3.2e-02 nats",

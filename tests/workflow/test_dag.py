@@ -19,6 +19,7 @@ from art.config import load_config
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ("--configfile", "config/smoke.yaml")
+LACKING = "lacks config.json, preprocessor_config.json, tokenizer.json, tokenizer_config.json;"
 
 
 def newer(path: Path) -> None:
@@ -44,8 +45,11 @@ def test_more_seeds_by_command_line_add_runs_only(project: Project) -> None:
     assert {path for path in three["train"] if "no_image" in path} <= set(one["train"])
 
 
-def test_every_file_below_its_own_folder(project: Project) -> None:
-    outputs = [path for paths in project.planned(*SMOKE).values() for path in paths if "/" in path]
+def test_a_configuration_file_stands_in_for_the_default(project: Project) -> None:
+    """Nothing of the default is in it, and every file is below its own folder."""
+    jobs = project.planned(*SMOKE)
+    assert len(jobs["train"]) == len(load_config(ROOT / "config/smoke.yaml").grid())
+    outputs = [path for paths in jobs.values() for path in paths if "/" in path]
     assert outputs and all(path.startswith("results/smoke/") for path in outputs)
 
 
@@ -166,7 +170,7 @@ def test_failure_shows_its_log_and_others_go_on(project: Project) -> None:
         (("methods", "lora", "models"), ["huge"], ("methods.lora.models", "'huge'", "allowed: tiny-1m")),
         (("methods", "magic"), {"kind": "magic"}, ("methods.magic", "'magic'", "'soft_prompt'")),
         (("image", "size"), 100, ("models.tiny-1m: image.size 100", "multiples of 32", "96 and 128")),
-        (("models", "tiny-1m", "path"), "checkpoints/tiny", ("models.tiny-1m.path: 'checkpoints/tiny'", "config.json")),
+        (("models", "tiny-1m", "path"), "checkpoints/tiny", ("models.tiny-1m.path: 'checkpoints/tiny'", LACKING)),
         (("models", "tiny-1m", "path"), "tiny/1m", ("models.tiny-1m.path: 'tiny/1m'", "the hub needs a revision")),
         (
             ("tasks", "gsm8k"),
