@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +12,10 @@ import yaml
 from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
+from art import pretrain as module
 from art.config import ConfigError
 from art.models.policy import Policy, Prefix
-from art.pretrain import PretrainConfig, Stage, encode, forward, load_recipe, pretrain
+from art.pretrain import PretrainConfig, Stage, encode, forward, load_recipe, pretrain, run_stage
 from art.pretrain import batches as corpus_batches
 from art.synthetic.corpus import Document
 from art.synthetic.tasks import problems
@@ -71,6 +74,28 @@ def test_it_is_the_same_every_time(recipe: PretrainConfig, made: tuple[Path, lis
         assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
 
 
+def test_finished_stages_are_not_run_again(
+    recipe: PretrainConfig, made: tuple[Path, list[dict]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And going on from a stage's file ends at the same bytes as one go."""
+    out, log = made
+    ran: list[int] = []
+
+    def follow(config: PretrainConfig, number: int, *given: Any) -> list[dict]:
+        ran.append(number)
+        return run_stage(config, number, *given)
+
+    monkeypatch.setattr(module, "run_stage", follow)
+    for folder in ("stage1", "stage2"):
+        shutil.copytree(out / folder, tmp_path / folder)
+    assert pretrain(recipe, tmp_path, steps=2) == log and ran == []
+    (tmp_path / "stage2/log.json").unlink()
+    again = pretrain(recipe, tmp_path, steps=2)
+    assert again == log and ran == [1]
+    assert (tmp_path / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+    assert len(pretrain(recipe, tmp_path, steps=1)) == 2 and ran == [1, 0, 1], "another cut in steps"
+
+
 def test_each_stage_moves_its_own_part(made: tuple[Path, list[dict]]) -> None:
     out, _ = made
     stages = [load_file(out / folder / "model.safetensors") for folder in ("stage1", "stage2")]
@@ -104,15 +129,48 @@ def test_padding_is_never_seen(recipe: PretrainConfig, made: tuple[Path, list[di
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"stages": []}, "stages"), ({"shape": {"hiden": 3}}, "hiden"), ({"name": None}, "name"), ({"batch": 0}, "batch")],
+    [
+        ({"stages": []}, "stages"),
+        ({"stages": None}, "stages"),
+        ({"shape": {"hiden": 3}}, "hiden"),
+        ({"shape": {"layers": 6}}, "layers"),
+        ({"shape": {"vision_hidden": 48}}, "vision_hidden"),
+        ({"shape": {"image_size": 80}}, "image_size"),
+        ({"name": None}, "name"),
+        ({"seed": -1}, "seed"),
+        ({"tokenizer_documents": 0}, "tokenizer_documents"),
+        ({"batch": 0}, "batch"),
+        ({"pool": 0}, "pool"),
+        ({"prompt_weight": -0.1}, "prompt_weight"),
+        ({"report_every": 0}, "report_every"),
+        ({"stages": [{"trains": "both", "steps": 1}]}, "trains"),
+        ({"stages": [{"trains": "language", "steps": 0}]}, "steps"),
+        ({"stages": [{"trains": "language", "steps": 1, "warmup": 0}]}, "warmup"),
+        ({"stages": [{"trains": "language", "steps": 1, "decay_from": -0.1}]}, "decay_from"),
+        ({"stages": [{"trains": "language", "steps": 1, "decay_from": 1.1}]}, "decay_from"),
+    ],
 )
 def test_a_bad_recipe_is_named(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump({**RECIPE, **change}))
-    with pytest.raises(ConfigError, match=rf"recipe\.yaml: (.|\n)*{message}"):
+    with pytest.raises(ConfigError, match=rf"recipe\.yaml: (.|\n)*{message}\n"):
         load_recipe(path)
-    with pytest.raises(ConfigError, match=r"none\.yaml"):
+
+
+def test_a_recipe_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
         load_recipe(tmp_path / "none.yaml")
+    (tmp_path / "recipe.yaml").write_text("{")
+    with pytest.raises(ConfigError, match=r"recipe\.yaml: while parsing"):
+        load_recipe(tmp_path / "recipe.yaml")
+
+
+def test_the_edges_of_the_allowed_are_allowed() -> None:
+    edges = {"seed": 0, "batch": 1, "pool": 1, "prompt_weight": 0.0, "report_every": 1, "tokenizer_documents": 1}
+    stages = [{"trains": "language", "steps": 1, "warmup": 1, "decay_from": share} for share in (0.0, 1.0)]
+    made = PretrainConfig.model_validate({**RECIPE, **edges, "stages": stages})
+    assert [stage.decay_from for stage in made.stages] == [0.0, 1.0]
+    assert Stage(trains="vision", steps=1).decay_from == 1.0
 
 
 def test_the_shipped_recipes_validate() -> None:

@@ -1,20 +1,24 @@
-"""Our differentiable preprocessing is the checkpoint's own."""
+"""What the policy shows its vision tower is what the checkpoint's own processor makes."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from transformers import AutoImageProcessor
 
 from art.config import ModelSection
 from art.images import random_image
-from art.models.preprocessor import CheckpointError, read_preprocessor
+from art.models.policy import Policy, Prefix
+from art.models.preprocessor import read_preprocessor
 from art.models.vision import patchify
 from art.pictures import draw
 from art.pixels import levels_to_tensor
@@ -28,47 +32,76 @@ OTHERS: dict[str, dict[str, Any]] = {
     "patches of 8": {"patch_size": 8, "merge_size": 4, "temporal_patch_size": 3},
     "older keys": {"min_pixels": 64 * 64, "max_pixels": 512 * 512},
 }
+# A picture of 2 x 4 pixels: hundreds are the channel, tens the row, units the column.
+TINY = torch.tensor(
+    [[[100 * channel + 10 * y + x for x in range(4)] for y in range(2)] for channel in range(3)]
+).float()
 
-
-def rows_of(levels: torch.Tensor, folder: Path) -> torch.Tensor:
-    own = read_preprocessor(folder)
-    return patchify(
-        levels / own.full_level,
-        own.patch_size,
-        own.merge_size,
-        own.temporal_patch_size,
-        own.image_mean,
-        own.image_std,
-    )
-
-
-def compare(picture: np.ndarray, folder: Path) -> list[int]:
-    """Assert equality with the processor; returns its grid."""
-    wanted = AutoImageProcessor.from_pretrained(folder)(images=[picture], return_tensors="pt")
-    made = rows_of(levels_to_tensor(picture).unsqueeze(0), folder)
-    scale = float(wanted["pixel_values"].abs().max())  # 1 with the published settings
-    torch.testing.assert_close(made, torch.as_tensor(wanted["pixel_values"]), rtol=0, atol=1e-6 * scale)
-    return wanted["image_grid_thw"].tolist()[0]
+Shown = Callable[..., tuple[Tensor, Tensor]]
 
 
 @pytest.fixture
-def edited(section: ModelSection, tmp_path: Path):
+def shown(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Shown:
+    """The rows and the grid that the policy hands to its tower for a picture, by a folder's file."""
+
+    def give(levels: Tensor, folder: Path) -> tuple[Tensor, Tensor]:
+        given: list[Tensor] = []
+
+        def tower(rows: Tensor, grid: Tensor, **_: Any) -> SimpleNamespace:
+            given.extend([rows, grid])
+            return SimpleNamespace(pooler_output=[rows], deepstack_features=[])
+
+        monkeypatch.setattr(policy, "preprocessor", read_preprocessor(folder))
+        monkeypatch.setattr(policy.model.model, "get_image_features", tower)
+        policy.prefix_vectors(Prefix(image=levels))
+        return given[0], given[1]
+
+    return give
+
+
+@pytest.fixture
+def other(request: pytest.FixtureRequest, section: ModelSection, tmp_path: Path) -> Path:
     """A checkpoint whose preprocessor_config.json has other settings."""
-
-    def write(**changes: Any) -> Path:
-        folder = tmp_path / "other"
-        shutil.copytree(section.path, folder)
-        path = folder / "preprocessor_config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-        return folder
-
-    return write
+    folder = tmp_path / "other"
+    shutil.copytree(section.path, folder)
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | OTHERS[request.param]))
+    return folder
 
 
-@pytest.mark.parametrize("size", [256, 288, 320, 512])
+def compare(picture: np.ndarray, folder: Path, shown: Shown) -> None:
+    wanted = AutoImageProcessor.from_pretrained(folder)(images=[picture], return_tensors="pt")
+    rows, grid = shown(levels_to_tensor(picture), folder)
+    scale = float(wanted["pixel_values"].abs().max())  # 1 with the published settings
+    torch.testing.assert_close(rows, torch.as_tensor(wanted["pixel_values"]), rtol=0, atol=1e-6 * scale)
+    assert grid.tolist() == wanted["image_grid_thw"].tolist()
+
+
+def test_rows_of_a_tiny_picture_are_these() -> None:
+    """Order of the rows: blocks of 2 x 2 patches.  Order within a row: channel, frame, y, x."""
+    plain = [0.0] * 3, [1.0] * 3
+    pixels = patchify(TINY.unsqueeze(0), 1, 2, 2, *plain)
+    units = [0, 1, 10, 11, 2, 3, 12, 13]
+    assert pixels.tolist() == [[n, n, 100 + n, 100 + n, 200 + n, 200 + n] for n in units]
+    left, right = patchify(TINY.unsqueeze(0), 2, 1, 3, *plain).tolist()
+    assert left == [0, 1, 10, 11] * 3 + [100, 101, 110, 111] * 3 + [200, 201, 210, 211] * 3
+    assert right == [2, 3, 12, 13] * 3 + [102, 103, 112, 113] * 3 + [202, 203, 212, 213] * 3
+
+
+def test_each_channel_has_its_own_mean_and_deviation() -> None:
+    pixel = torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1)
+    assert patchify(pixel, 1, 1, 1, [0.5, 1.0, 4.0], [0.5, 4.0, 2.0]).tolist() == [[1.0, 0.25, -0.5]]
+
+
+def test_several_pictures_follow_each_other() -> None:
+    pair = torch.stack([TINY, TINY + 1000])
+    rows = patchify(pair, 1, 2, 1, [0.0] * 3, [1.0] * 3)
+    assert rows[:, 0].tolist() == [0, 1, 10, 11, 2, 3, 12, 13, 1000, 1001, 1010, 1011, 1002, 1003, 1012, 1013]
+
+
+@pytest.mark.parametrize("size", [256, 288, 512])
 @pytest.mark.parametrize("content", ["noise", "arithmetic", "gradient"])
-def test_equals_the_checkpoints_processor(section: ModelSection, size: int, content: str) -> None:
-    folder = Path(section.path)
+def test_equals_the_checkpoints_processor(section: ModelSection, shown: Shown, size: int, content: str) -> None:
     if content == "noise":
         picture = random_image(size, np.random.default_rng(0))
     elif content == "gradient":  # every row, column and channel differs
@@ -76,52 +109,18 @@ def test_equals_the_checkpoints_processor(section: ModelSection, size: int, cont
         picture = ramp.astype(np.uint8)
     else:
         picture = draw(content, size)
-    assert compare(picture, folder) == [1, size // 16, size // 16]
-    assert read_preprocessor(folder).tokens(size) == size**2 // 32**2
+    compare(picture, Path(section.path), shown)
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_all_settings_are_read_from_the_file(edited, name: str) -> None:
-    folder = edited(**OTHERS[name])
-    size = 64 if name == "older keys" else 256
-    grid = compare(random_image(size, np.random.default_rng(1)), folder)
-    assert read_preprocessor(folder).tokens(size) == np.prod(grid) // read_preprocessor(folder).merge_size ** 2
+@pytest.mark.parametrize("other", OTHERS, indirect=True)
+def test_all_settings_are_those_of_the_file(other: Path, shown: Shown) -> None:
+    size = 64 if read_preprocessor(other).smallest == 64 * 64 else 256
+    compare(random_image(size, np.random.default_rng(1)), other, shown)
 
 
-def test_several_pictures_follow_each_other(section: ModelSection) -> None:
-    pair, folder = torch.rand(2, 3, 256, 256) * 255, Path(section.path)
-    torch.testing.assert_close(rows_of(pair, folder), torch.cat([rows_of(one.unsqueeze(0), folder) for one in pair]))
-
-
-def test_gradient_is_that_of_a_permutation(section: ModelSection) -> None:
-    levels = torch.rand(1, 3, 256, 256, requires_grad=True)
-    rows_of(levels, Path(section.path)).sum().backward()
+def test_gradient_is_that_of_a_permutation(section: ModelSection, shown: Shown) -> None:
+    levels = torch.rand(3, 256, 256, requires_grad=True)
+    shown(levels, Path(section.path))[0].sum().backward()
     assert levels.grad is not None
     # Two frames, standard deviation 0.5.
     torch.testing.assert_close(levels.grad, torch.full_like(levels, 4.0 / 255))
-
-
-@pytest.mark.parametrize(
-    ("size", "allowed"), [(224, "256"), (128, "256"), (272, "256 and 288"), (300, "288 and 320"), (4128, "4096")]
-)
-def test_a_size_that_would_be_resized_is_refused(section: ModelSection, size: int, allowed: str) -> None:
-    processor = AutoImageProcessor.from_pretrained(section.path)
-    assert processor.get_number_of_image_patches(size, size) != (size / 16) ** 2  # the processor does resize it
-    with pytest.raises(CheckpointError, match=rf"{size}.*nearest: {allowed}$"):
-        read_preprocessor(Path(section.path)).tokens(size)
-    for near in map(int, allowed.split(" and ")):
-        assert processor.get_number_of_image_patches(near, near) == (near / 16) ** 2
-
-
-def test_a_processor_that_we_do_not_reproduce_is_refused(edited) -> None:
-    with pytest.raises(CheckpointError, match="CLIPImageProcessor"):
-        read_preprocessor(edited(image_processor_type="CLIPImageProcessor"))
-
-
-def test_a_damaged_preprocessor_file_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "preprocessor_config.json"
-    for content in (None, "{", "{}", "[]"):
-        if content is not None:
-            path.write_text(content)
-        with pytest.raises(CheckpointError, match=r"preprocessor_config\.json"):
-            read_preprocessor(tmp_path)

@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import chi2_contingency, chisquare
 
 from art.pretrain import load_recipe
-from art.synthetic import arithmetic, multiple_choice, picture_questions, picture_tasks, writers
+from art.synthetic import arithmetic, multiple_choice, picture_tasks, writers
 from art.synthetic import corpus as module
 from art.synthetic.corpus import Document, Mixture, document, documents
 from art.synthetic.drawn import WRITERS, Drawn, Split, split_of
@@ -54,11 +54,20 @@ def test_the_corpus_holds_no_problem_of_a_split(mixture: Mixture, monkeypatch: p
     assert splits == ({"corpus"} if mixture.task else set()), "drawn from the corpus's own share of the facts"
 
 
-def test_problems_about_pictures_use_the_corpus_share_of_the_numbers() -> None:
+def test_problems_about_pictures_start_from_the_picture_and_use_the_corpus_share_of_the_numbers() -> None:
+    seen: Counter[tuple[str, int]] = Counter()
     for number in range(500):
-        _, drawn = picture_tasks.draw(random.Random(number), 32)
+        picture, drawn = picture_tasks.draw(random.Random(number), 32)
         step = int(re.search(r"finds (\d) more", drawn.question)[1])
-        assert split_of(("arithmetic", int(drawn.answer) - step, (step,)), arithmetic.SHARES) == "corpus"
+        kind, start = re.search(r"(dots:|digit) (\d)$", picture.description).groups()
+        assert int(start) + step == int(drawn.answer)
+        assert drawn.completions["careful"].startswith(f"{start} + {step} = {drawn.answer}\n")
+        things = arithmetic.TOPICS[drawn.topic]
+        opening = {"dots:": f"Each dot is one of the {things}.", "digit": f"The digit is the number of {things}."}
+        assert drawn.question.startswith(opening[kind])
+        assert split_of(("arithmetic", int(start), (step,)), arithmetic.SHARES) == "corpus"
+        seen[kind, int(start)] += 1
+    assert set(seen) == {*(("dots:", count) for count in range(1, 7)), *(("digit", value) for value in range(10))}
 
 
 def rest(question: str) -> str:
@@ -174,19 +183,6 @@ def test_exercises_are_right() -> None:
             asked = re.match(r"Make a table, find (.+)\.\n", made[name].question)[1].split(", ")
             letter_of = {kind: letter for _, kind, letter in rows}
             assert len(asked) == count and lines[4:] == [f"{kind}({letter_of[kind]})" for kind in asked]
-
-
-def test_pictures_and_their_descriptions_answer_the_questions() -> None:
-    for number in range(200):
-        picture, question, answer = picture_questions.draw(random.Random(number), 64)
-        assert picture.pixels.shape == (64, 64, 3) and picture.pixels.dtype == np.uint8
-        background = picture.description.split(" ")[0]
-        assert tuple(picture.pixels[0, 0]) == picture_questions.COLOURS[background]
-        assert answer in picture.description
-        if question == "Describe the picture.":
-            assert answer == picture.description
-        else:
-            assert (question, answer) in picture.questions
 
 
 def test_a_described_picture_stands_in_words_where_the_picture_would() -> None:

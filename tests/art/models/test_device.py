@@ -1,0 +1,54 @@
+"""Where a model runs and what a record says of that, with and without a GPU (torch's answers are made up)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from art.config import ConfigError, ModelSection
+from art.models import device as module
+from art.models.device import deterministic, device_name, device_of, dtype_of, peak_memory
+
+GPU = torch.device("cuda:1")
+CPU = torch.device("cpu")
+
+
+def chosen(**settings: str) -> tuple[str, torch.dtype]:
+    section = ModelSection(path="here", **settings)
+    return device_of(section).type, dtype_of(section, device_of(section))
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_device_and_type_are_chosen(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert chosen() == (("cuda", torch.bfloat16) if gpu else ("cpu", torch.float32))
+    assert chosen(device="cpu") == ("cpu", torch.float32)
+    assert chosen(device="cpu", dtype="bfloat16") == ("cpu", torch.bfloat16)
+    if gpu:
+        assert chosen(device="cuda", dtype="float32") == ("cuda", torch.float32)
+    else:
+        with pytest.raises(ConfigError, match="no GPU"):
+            chosen(device="cuda")
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_the_same_numbers_are_asked_for_and_only_a_gpu_may_warn(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[bool, bool]] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda on, warn_only: asked.append((on, warn_only)))
+    deterministic()
+    assert asked == [(True, gpu)]
+
+
+def test_a_record_names_the_card_or_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
+    monkeypatch.setattr(module, "processor", lambda: "a processor")
+    assert device_name(GPU) == "cuda (Card 1)"
+    assert device_name(CPU) == "a processor"
+
+
+def test_memory_is_the_most_that_was_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: 10)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device=None: 20 + device.index)
+    monkeypatch.setattr(module, "process_memory", lambda: 30)
+    assert (peak_memory(GPU), peak_memory(CPU)) == (21, 30)
