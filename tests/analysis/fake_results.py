@@ -120,7 +120,7 @@ def _step(config: Config, step: int, steps: int, skill: float, pace: float, rng:
 def _gap_of(step: int) -> dict[str, float]:
     return {
         "gap_mean": 0.01 * step,
-        "gap_max": 0.5 + 0.1 * step,
+        "gap_max": 0.5 + 0.1 * (5 * step % 13),  # of steps 1 to 12 the fifth has the largest
         "gap_tokens": 100 * step,
         "effective_share": 1 - 0.01 * step,
     }
@@ -162,17 +162,22 @@ def write_serving(root: Path, config: Config) -> None:
             for number, run in enumerate(runs)
         ]
         write_records(folder / "gap.jsonl", gaps)
-        record = ServingRecord(
-            model=model,
-            task=task,
-            digest=config.serving_digest(model, task),
-            server="vllm 0.0",
-            versions={"python": "3.11"},
-            device="cpu",
-            start_seconds=20.0,
-            cached={"prefix": 0.5},
-        )
-        write_json(folder / "serving.json", record.model_dump())
+        write_check(root, config, model, task)
+
+
+def write_check(root: Path, config: Config, model: str, task: str) -> None:
+    """Write ``serving.json``."""
+    record = ServingRecord(
+        model=model,
+        task=task,
+        digest=config.serving_digest(model, task),
+        server="vllm 0.0",
+        versions={"python": "3.11"},
+        device="cpu",
+        start_seconds=20.0,
+        cached={"prefix": 0.5},
+    )
+    write_json(root / "serving" / model / task / "serving.json", record.model_dump())
 
 
 def write_record(root: Path, config: Config, run: RunKey, **changes: Any) -> None:

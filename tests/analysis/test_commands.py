@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from runpy import run_module
 from types import ModuleType
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from analysis.cli import app
 from analysis.figures import figure_names
 from analysis.load import read_csv
-from analysis.statistics import holm
 from analysis.tables import TABLES
 from art.records import StepRecord, write_json
 
@@ -72,63 +71,6 @@ def test_tidy_files_have_their_columns(measured: Path, name: str) -> None:
     frame = read_csv(measured / "analysis" / f"{name}.csv")
     assert ",".join(frame.columns) == COLUMNS[name]
     assert len(frame) > 0
-
-
-def test_accuracy_is_the_mean_of_the_items(measured: Path) -> None:
-    frame = read_csv(measured / "analysis" / "accuracy.csv").set_index(["method", "decoding"])
-    path = measured / "runs/tiny-1m/arithmetic/art/seed0/items.jsonl"
-    items = [json.loads(line) for line in path.read_text().splitlines()]
-    for decoding in ("greedy", "sampled"):
-        expected = np.mean([item["score"] for item in items if item["decoding"] == decoding])
-        row = frame.loc[("art", decoding)]
-        assert row["accuracy"] == pytest.approx(expected)
-        assert row["low"] < expected < row["high"]
-        assert row["n"] == 60
-    assert frame.loc[("random_image", "greedy"), "seeds"] == 3
-
-
-def test_comparisons_are_consistent(measured: Path) -> None:
-    frame = read_csv(measured / "analysis" / "comparisons.csv")
-    assert set(frame["baseline"]) == {"no_image", "lora"}
-    assert not ((frame["baseline"] == "lora") & (frame["method"] == "no_image")).any()
-    assert np.allclose(frame["only_method"] - frame["only_baseline"], frame["n"] * frame["difference"])
-    several = frame["method"].str.startswith("random_")
-    assert (frame["p_exact"].isna() == several).all() and frame["p_bootstrap"].notna().all()
-    for _, family in frame.groupby(["decoding", "baseline"]):
-        assert np.allclose(family["p_holm"], holm(family["p_exact"].fillna(family["p_bootstrap"])))
-    art = frame.set_index(["method", "baseline", "decoding"]).loc[("art", "no_image", "greedy")]
-    assert art["p_holm"] < 0.001 and art["low"] > 0 and art["p_bootstrap"] < 0.01
-
-
-def test_growth_and_gain(measured: Path) -> None:
-    frame = read_csv(measured / "analysis" / "png.csv")
-    assert np.allclose(frame["growth"], frame["bytes"] / frame["start_bytes"])
-    assert (frame["raw_bytes"] == 32 * 32 * 3).all()
-    assert (frame.loc[frame["role"] == "seed", "growth"] == 1).all()
-    accuracy = read_csv(measured / "analysis" / "accuracy.csv").set_index(["method", "decoding"])["accuracy"]
-    trained = frame[(frame["method"] == "art") & (frame["encoder"] == "png")].iloc[0]
-    assert trained["gain"] == pytest.approx(accuracy["art", "greedy"] - accuracy["no_image", "greedy"])
-    artefact = measured / "runs/tiny-1m/arithmetic/art/seed0/artifact/image.png"
-    steps = read_csv(measured / "analysis" / "png_steps.csv").query("method == 'art'")
-    assert list(steps["step"]) == [0, 3, 6, 9, 12]
-    assert steps["growth"].iloc[0] == 1
-    assert steps["bytes"].iloc[-1] == trained["bytes"]
-    assert Image.open(artefact).size == (32, 32)
-
-
-def test_distance_keeps_to_the_bound(measured: Path) -> None:
-    frame = read_csv(measured / "analysis" / "distance.csv").set_index("method")
-    assert pd.isna(frame.loc["art", "max_distance"])
-    assert frame.loc["art_bound32", "measured_max"] <= frame.loc["art_bound32", "max_distance"] == 32
-
-
-def test_cost_ratio_is_of_the_steps_to_the_reference(measured: Path) -> None:
-    frame = read_csv(measured / "analysis" / "cost.csv").set_index("method")
-    assert frame.loc["lora", "seconds_training"] == pytest.approx(12)  # without start-up and validation
-    assert frame.loc["lora", "seconds_total"] == pytest.approx(40)
-    assert frame.loc["lora", "ratio_to_reference"] == 1
-    assert frame.loc["art", "ratio_to_reference"] == pytest.approx(0.6)
-    assert pd.isna(frame.loc["no_image", "ratio_to_reference"])
 
 
 def test_one_file_alone_is_the_same_as_all_together(measured: Path, tmp_path: Path) -> None:
@@ -196,12 +138,6 @@ def test_other_items_are_refused_with_both_files(tree: Path) -> None:
     assert not (tree / "again").exists()
 
 
-def test_a_missing_completion_is_refused(tree: Path) -> None:
-    path = tree / "runs/tiny-1m/arithmetic/lora/seed0/items.jsonl"
-    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
-    assert "arithmetic-59 has 1 sampled completions, not 2" in fail("measure", "accuracy", *options(tree, tree / "x"))
-
-
 def test_a_malformed_line_is_named(tree: Path) -> None:
     path = tree / "runs/tiny-1m/arithmetic/lora/seed0/items.jsonl"
     lines = path.read_text().splitlines()
@@ -243,8 +179,48 @@ def test_a_truncated_picture_is_named(tree: Path) -> None:
 
 
 def test_unknown_names_list_the_allowed_ones(tree: Path) -> None:
-    assert "png_growth" in fail("figure", "nonsense", *options(tree, tree / "x"))
-    assert "accuracy" in fail("measure", "nonsense", *options(tree, tree / "x"))
+    out = options(tree, tree / "x")
+    assert "png_growth" in fail("figure", "nonsense", *out)
+    assert "unknown 'nonsense'; allowed: accuracy, comparisons" in fail("measure", "cost", "nonsense", *out)
+    assert "unknown 'nonsense'; allowed: accuracy" in fail("tables", "accuracy", "nonsense", *out)
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ("config.json", ("measure", "versions")),
+        ("config.json", ("tables", "cost")),
+        ("config.json", ("figure", "cost")),
+        ("config.json", ("search",)),
+        ("analysis/cost.csv", ("tables", "cost")),
+        ("analysis/cost.csv", ("figure", "cost")),
+        ("runs/tiny-1m/arithmetic/art/seed0/run.json", ("search",)),
+        ("seeds/arithmetic.png", ("measure", "png")),
+    ],
+)
+def test_a_missing_input_is_one_line_and_status_1(tree: Path, missing: str, command: tuple[str, ...]) -> None:
+    (tree / missing).unlink()
+    result = CliRunner().invoke(app, [*command, *(str(option) for option in options(tree, tree / "x"))])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: {tree / missing}: cannot be read") and result.stderr.count("\n") == 1
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fault(*_: object) -> None:
+        raise ValueError("of the program")
+
+    monkeypatch.setattr("analysis.measures.versions", fault)
+    result = CliRunner().invoke(app, ["measure", "versions", "--config", str(measured / "config.json")])
+    assert isinstance(result.exception, ValueError) and str(result.exception) == "of the program"
+
+
+def test_the_module_runs_under_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["x", "--help"])
+    with pytest.raises(SystemExit) as done:
+        run_module("analysis", run_name="__main__")
+    assert done.value.code == 0 and "Usage: python -m analysis" in capsys.readouterr().out
 
 
 def test_completions_and_updates_are_counted(measured: Path) -> None:

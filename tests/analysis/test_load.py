@@ -144,9 +144,10 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> No
     "column", ["model", "task", "method", "kind", "decoding", "baseline", "role", "encoder", "source", "engine"]
 )
 def test_names_stay_text(tmp_path: Path, column: str) -> None:
-    write_csv(pd.DataFrame({column: ["007", "NA", "1e3"], "seed": [1, 2, 3]}), tmp_path / "x.csv")
-    frame = read_csv(tmp_path / "x.csv")
-    assert frame[column].tolist() == ["007", "NA", "1e3"] and frame["seed"].tolist() == [1, 2, 3]
+    for names in (["007", "1e3", "1"], ["NA", "None", "m"]):
+        write_csv(pd.DataFrame({column: names, "seed": [1, 2, 3]}), tmp_path / "x.csv")
+        frame = read_csv(tmp_path / "x.csv")
+        assert frame[column].tolist() == names and frame["seed"].tolist() == [1, 2, 3]
 
 
 def test_empty_fields_are_missing(tmp_path: Path) -> None:

@@ -136,9 +136,15 @@ def test_only_one_run_against_one_has_an_exact_p(fake: ModuleType, ours: int, th
 
 
 def test_an_exact_p_of_mean_scores_counts_samples(fake: ModuleType) -> None:
-    """Gains of 1, 1 and 2 of two samples: of 8 flips of their signs two reach 4."""
-    scores = {("m1", "t1", "sampled"): cell(2, art=np.array([[0.5, 0.5, 1.0, 0.0]]), plain=np.zeros((1, 4)))}
+    """Gains of 1, 1 and 2 of four samples: of 8 flips of their signs two reach 4."""
+    scores = {("m1", "t1", "sampled"): cell(4, art=np.array([[0.25, 0.75, 1.0]]), plain=np.array([[0.0, 0.5, 0.5]]))}
     assert measures.comparisons(experiment(fake), scores)["p_exact"].tolist() == [0.25]
+
+
+def test_differences_carry_no_rounding(fake: ModuleType) -> None:
+    scores = {("m1", "t1", "sampled"): cell(10, art=np.full((1, 4), 0.9), plain=np.full((1, 4), 0.6))}
+    (row,) = measures.comparisons(experiment(fake), scores).to_dict("records")
+    assert 0.9 - 0.6 != 0.3 and (row["low"], row["high"]) == (0.3, 0.3)
 
 
 def test_what_is_compared_with_what(fake: ModuleType) -> None:
@@ -224,11 +230,11 @@ def test_learning_has_a_row_a_step(fake: ModuleType, tmp_path: Path) -> None:
     config = experiment(fake)
     write_runs(fake, tmp_path, config)
     frame = measures.learning(config, tmp_path)
-    last = frame.set_index(["model", "task", "method", "seed"]).loc[("m2", "t1", "art", 2)]
-    assert last["step"].tolist() == [0, 1, 2] and set(last["kind"]) == {"art"}
+    last = frame.set_index(["model", "task", "method", "seed"]).loc[("m2", "t1", "tuned", 2)]
+    assert last["step"].tolist() == [0, 1, 2] and set(last["kind"]) == {"lora"}
     names = ["validation_accuracy", "groups_dropped", "seconds_rollout", "seconds_validation", "detail_distance_max"]
     found = last[names].fillna(-1).to_numpy().tolist()
-    assert found == [[0.25, -1, -1, -1, -1], [-1, 2, 45 / 8, 50, -1], [-1, -1, 45 / 8, 50, 7]]
+    assert found == [[0.25, -1, -1, -1, -1], [-1, 2, 40 / 8, 50, -1], [-1, -1, 40 / 8, 50, 7]]
     runs = frame[["model", "task", "method", "seed"]].drop_duplicates().to_numpy().tolist()
     assert runs == [list(run.model_dump().values()) for run in config.grid()]
 

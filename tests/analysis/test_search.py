@@ -168,13 +168,15 @@ def test_controls_alone_leave_nothing_to_choose(fake: ModuleType, tmp_path: Path
         search(write(fake, tmp_path, usual, {}), tmp_path)
 
 
-def test_the_command_says_what_it_chose_and_writes_all(fake: ModuleType, tmp_path: Path) -> None:
-    write(fake, tmp_path, usual, METHODS, seeds=[0, 1])
-    arguments = ("search", "--config", tmp_path / "config.json", "--results", tmp_path, "--out", tmp_path / "s.csv")
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+def test_the_command_says_what_it_chose_and_writes_all(
+    fake: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(fake, tmp_path / "results", usual, METHODS, seeds=[0, 1])
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["search"])
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
         'art: art_lr0.8 {"learning_rate": 0.8} (mean rank 1.38)',
         'lora: lora_r16 {"rank": 16} (mean rank 1.00)',
     ]
-    assert len(read_csv(tmp_path / "s.csv")) == 16
+    assert len(read_csv(Path("results/analysis/search.csv"))) == 16

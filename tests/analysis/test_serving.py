@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from fake_results import mapping, write_results, write_serving
+from fake_results import mapping, write_check, write_results, write_serving
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -16,7 +18,7 @@ from analysis import serving
 from analysis.cli import app
 from analysis.load import read_csv
 from art.config import Config, load_config, parse_config
-from art.records import Item, RecordError, ServedItem, read_records, write_json, write_records
+from art.records import Item, LoadRecord, RecordError, ServedItem, read_records, write_json, write_records
 
 METHODS = {
     "no_image": {"kind": "no_image"},
@@ -75,6 +77,78 @@ def test_answers_beside_the_evaluations(checked: Path) -> None:
         # One problem of 20 differs; a resample of 20 holds it k times, k binomial with mean 1: 95 % within 0 to 3.
         assert sorted(abs(round(20 * edge)) for edge in (row.low, row.high)) == [0, 3]
         assert row.p_exact == 1.0
+
+
+def answered(root: Path, served: list[Item], evaluated: list[Item], analysis: dict[str, Any]) -> pd.DataFrame:
+    """The row of a control that was served these answers, in an experiment that vLLM evaluates."""
+    methods = {"no_image": {"kind": "no_image"}, "plain": {"kind": "seed_image"}}
+    settings = {"reference": "plain"} | analysis
+    data = mapping(methods=methods, serving={"problems": 8}, engine={"kind": "vllm"}, analysis=settings)
+    config = parse_config(data, "test")
+    write_check(root, config, "tiny-1m", "arithmetic")
+    for method in methods:
+        write_records(root / f"runs/tiny-1m/arithmetic/{method}/seed0/items.jsonl", evaluated)
+    answers = [ServedItem(**item.model_dump(), method=method) for item in served for method in methods]
+    write_records(root / "serving/tiny-1m/arithmetic/served.jsonl", answers)
+    return serving.served(config, root)
+
+
+def item(name: str, score: int, completion: str = "x", decoding: str = "greedy") -> Item:
+    return Item(id=name, decoding=decoding, sample=0, completion=completion, score=score, tokens=5)
+
+
+def test_answers_are_paired_by_id_with_the_greedy_ones(tmp_path: Path) -> None:
+    """Ten problems evaluated, eight served in another order: three gained, one lost, five with another text."""
+    scores = dict(zip("abcdefghij", (1, 0, 0, 1, 1, 0, 0, 1, 0, 1), strict=True))
+    evaluated = [item(name, score) for name, score in scores.items()]
+    evaluated += [item(name, 1 - score, "z", "sampled") for name, score in scores.items()]
+    gained, lost = "bcf", "a"
+    served = [
+        item(name, int(name in gained or scores[name] > (name in lost)), "xy"[name in "abcfd"]) for name in "hgfedcba"
+    ]
+    frame = answered(tmp_path, served, evaluated, {"confidence": 0.7, "resamples": 4000})
+    row = frame.iloc[1]
+    assert (row["method"], row["kind"], row["seed"], row["engine"]) == ("plain", "seed_image", 0, "vllm")
+    names = ["n", "accuracy_served", "accuracy_evaluated", "difference", "score_differs", "text_differs"]
+    assert row[names].tolist() == [8, 6 / 8, 4 / 8, 2 / 8, 4 / 8, 5 / 8]
+    assert row["p_exact"] == 2 * (1 + 4) / 16
+    assert (row["low"], row["high"]) == (0.0, 0.5)  # gains less losses of a resample, 15 % below 0, 85 % below 4 of 8
+
+
+def test_settings_of_the_analysis_and_the_method_decide_the_resamples(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    served, evaluated = ([item(f"q{i}", int(rng.random() < 0.5)) for i in range(200)] for _ in range(2))
+    changes = ({}, {}, {"seed": 1}, {"resamples": 150}, {"confidence": 0.6})
+    frames = [answered(tmp_path, served, evaluated, {"resamples": 100} | change) for change in changes]
+    ends = [tuple(frame.loc[1, ["low", "high"]]) for frame in frames]
+    assert ends[0] == ends[1] and len(set(ends)) == 4
+    assert tuple(frames[0].loc[0, ["low", "high"]]) != ends[0], "another method, the same answers"
+
+
+def test_every_model_and_task_has_its_rows_in_the_configs_order(tmp_path: Path) -> None:
+    names = {"models": ("m2", "m1"), "tasks": ("t2", "t1")}
+    data = mapping(
+        models={name: {"path": "nowhere"} for name in names["models"]},
+        tasks={name: {"scorer": "numeric"} for name in names["tasks"]},
+        methods={"no_image": {"kind": "no_image"}, "lora": {"kind": "lora"}},
+        serving={"problems": 8},
+    )
+    config, _ = write_results(tmp_path, data, items=8)
+    write_serving(tmp_path, config)
+    for build in (serving.served, serving.serving_load, serving.gap):
+        frame = build(config, tmp_path)
+        cells = list(dict.fromkeys(zip(frame["model"], frame["task"], strict=True)))
+        assert cells == [(model, task) for model in names["models"] for task in names["tasks"]]
+
+
+def test_a_ratio_is_within_a_repeat_whatever_the_order_of_the_file(tree: Path) -> None:
+    path = tree / "serving/tiny-1m/arithmetic/load.jsonl"
+    records = read_records(path, LoadRecord)
+    bare = [record for record in records if record.kind == "no_image"]
+    write_records(path, [*reversed(bare), *(record for record in records if record.kind != "no_image")])
+    pd.testing.assert_frame_equal(
+        serving.serving_load(settings(tree), tree), read_csv(tree / "analysis/serving_load.csv"), check_dtype=False
+    )
 
 
 def test_what_serving_costs(checked: Path) -> None:
