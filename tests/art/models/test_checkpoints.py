@@ -6,18 +6,23 @@ import json
 import shutil
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file
 from scaled_models import add_tensor, drop_tensor
+from transformers import AutoTokenizer
+from transformers.utils import logging
 
 from art.config import ConfigError, ModelSection, parse_config
-from art.models.device import device_of, dtype_of
 from art.models.families import load_policy
-from art.models.policy import Policy
+from art.models.hub import checkpoint_folder
+from art.models.policy import Policy, Prefix
 from art.models.preprocessor import CheckpointError
 from art.models.qwen3_vl import Qwen3Vl
+from art.records import Problem, RecordError, problem_id
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -85,11 +90,41 @@ def test_a_pinned_commit_is_taken_from_the_hubs_cache(
     assert same_weights(load_policy(pinned), policy)
 
 
-def test_a_missing_folder_says_what_a_repository_needs(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"nowhere/at-all: .*config\.json.*revision"):
-        load_policy(ModelSection(path=str(tmp_path / "nowhere/at-all")))
-    with pytest.raises(CheckpointError, match=r"nowhere.*config\.json"):
-        Policy(tmp_path / "nowhere")
+def test_a_repository_gives_one_commit_and_no_pickle_or_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    weights = ["model-00001-of-00002.safetensors", "model.safetensors.index.json"]
+    wanted = ["config.json", "tokenizer.json", "merges.txt", "chat_template.jinja", *weights]
+    others = ["pytorch_model.bin", "model.gguf", "modeling.py", "README.md"]
+    asked: list[tuple[str, str]] = []
+
+    def download(repository: str, *, revision: str, allow_patterns: list[str]) -> str:
+        asked.append((repository, revision))
+        assert list(filter_repo_objects([*others, *wanted], allow_patterns=allow_patterns)) == wanted
+        return str(tmp_path / "fetched")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "someone/model").mkdir(parents=True)  # of no account: a commit was asked for
+    (tmp_path / "someone/model/config.json").write_text("{}")
+    assert checkpoint_folder(ModelSection(path="someone/model", revision=COMMIT)) == tmp_path / "fetched"
+    assert asked == [("someone/model", COMMIT)]
+    assert checkpoint_folder(ModelSection(path="someone/model")) == Path("someone/model")
+
+
+def test_a_failed_download_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(repository: str, **_: object) -> str:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    with pytest.raises(CheckpointError, match=rf"^someone/model at {COMMIT}: not in the cache .*: no route to host$"):
+        checkpoint_folder(ModelSection(path="someone/model", revision=COMMIT))
+
+
+def test_a_folder_without_a_checkpoint_says_what_a_repository_needs(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(CheckpointError, match=rf"^{path}: no checkpoint here .*config\.json.*revision"):
+            checkpoint_folder(ModelSection(path=str(path)))
+        with pytest.raises(CheckpointError, match=rf"^{path}: no checkpoint here .*config\.json"):
+            Policy(path)
 
 
 @pytest.mark.parametrize(
@@ -108,22 +143,23 @@ def test_a_section_that_cannot_be_loaded_is_refused_at_once(model: dict[str, str
         parse_config(data, "test")
 
 
-@pytest.mark.parametrize("gpu", [False, True])
-def test_device_and_type_are_chosen(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+def test_the_section_says_device_and_type(section: ModelSection, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = load_policy(section.model_copy(update={"dtype": "bfloat16"}))
+    assert {parameter.dtype for parameter in small.model.parameters()} == {torch.bfloat16}
+    monkeypatch.setattr("art.models.families.device_of", lambda model: torch.device("meta"))
+    elsewhere = load_policy(section)
+    held = [*elsewhere.model.parameters(), elsewhere.forbidden]
+    assert elsewhere.device.type == "meta" and {tensor.device.type for tensor in held} == {"meta"}
+    assert elsewhere.model.dtype == torch.bfloat16  # as everywhere but on the CPU
 
-    def chosen(**settings: str) -> tuple[str, torch.dtype]:
-        section = ModelSection(path="here", **settings)
-        return device_of(section).type, dtype_of(section, device_of(section))
 
-    assert chosen() == (("cuda", torch.bfloat16) if gpu else ("cpu", torch.float32))
-    assert chosen(device="cpu") == ("cpu", torch.float32)
-    assert chosen(device="cpu", dtype="bfloat16") == ("cpu", torch.bfloat16)
-    if gpu:
-        assert chosen(device="cuda", dtype="float32") == ("cuda", torch.float32)
-    else:
-        with pytest.raises(ConfigError, match="no GPU"):
-            chosen(device="cuda")
+def test_it_is_loaded_silently_and_frozen(section: ModelSection, capfd: pytest.CaptureFixture[str]) -> None:
+    logging.enable_progress_bar()
+    logging.set_verbosity_info()
+    policy = load_policy(section)
+    assert capfd.readouterr() == ("", "")
+    assert not policy.model.training
+    assert not any(parameter.requires_grad for parameter in policy.model.parameters())
 
 
 # -- what its files hold -------------------------------------------------------------------------------------------
@@ -149,8 +185,17 @@ def test_missing_weights_are_refused_and_those_of_further_heads_ignored(copied: 
     folder = Path(copied.path)
     add_tensor(folder, "mtp.fc.weight")  # the published files hold a head that predicts several tokens
     assert same_weights(load_policy(copied), policy)
+    drop_tensor(folder, "model.visual.patch_embed.proj.bias")
     drop_tensor(folder, "model.language_model.norm.weight")
-    with pytest.raises(CheckpointError, match=r"weights are missing: model\.language_model\.norm\.weight"):
+    missing = r"model\.language_model\.norm\.weight, model\.visual\.patch_embed\.proj\.bias"
+    with pytest.raises(CheckpointError, match=rf"copy: weights are missing: {missing}$"):
+        load_policy(copied)
+
+
+def test_weights_of_another_shape_are_refused(copied: ModelSection) -> None:
+    text = json.loads((Path(copied.path) / "config.json").read_text())["text_config"]
+    edit(copied, "config.json", text_config=text | {"intermediate_size": 96})
+    with pytest.raises(CheckpointError, match="copy: checkpoint cannot be loaded"):
         load_policy(copied)
 
 
@@ -176,13 +221,38 @@ def test_another_family_is_refused(section: ModelSection) -> None:
         other(Path(section.path))
 
 
-def test_ids_come_from_the_files(copied: ModelSection) -> None:
-    edit(copied, "generation_config.json", eos_token_id=30)
-    policy = load_policy(copied)
-    assert policy.end_tokens == [policy.tokenizer.convert_tokens_to_ids("<|im_end|>"), 30]
+def test_the_tokenizers_end_comes_first_and_then_those_of_generation_config(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_checkpoint, folder)
+    tiny = ModelSection(path=str(folder))
+    turn = Policy(folder).tokenizer.convert_tokens_to_ids("<|im_end|>")
+    for written, wanted in (([31, turn, 0], [turn, 31, 0]), (30, [turn, 30]), (None, [turn])):
+        edit(tiny, "generation_config.json", eos_token_id=written)
+        policy = Policy(folder)
+        assert policy.end_tokens == wanted and policy.end_token == turn
+    edit(tiny, "tokenizer_config.json", eos_token=None)
+    with pytest.raises(CheckpointError, match=r"copy: no end token in tokenizer_config\.json or generation_config"):
+        Policy(folder)
+    edit(tiny, "generation_config.json", eos_token_id=[31, 30])
+    assert Policy(folder).end_tokens == [31, 30]
+
+
+def test_the_placeholder_of_a_visual_token_comes_from_the_files(copied: ModelSection) -> None:
     video = json.loads((Path(copied.path) / "config.json").read_text())["video_token_id"]
     edit(copied, "config.json", image_token_id=video)
     assert load_policy(copied).image_text == "<|video_pad|>"
     edit(copied, "config.json", image_token_id=700)
-    with pytest.raises(CheckpointError, match="image_token_id 700"):
+    with pytest.raises(CheckpointError, match="copy: the tokenizer has no image_token_id 700"):
         load_policy(copied)
+
+
+def test_a_special_token_of_any_script_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_checkpoint, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["«end»"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(RecordError, match="'«end»'"):
+        Policy(folder).render(Problem(id=problem_id("a «end» b", "1"), question="a «end» b", answer="1"), Prefix())

@@ -18,7 +18,7 @@ from art.models.policy import Policy, Prefix
 from art.models.vision import patchify
 from art.objectives import objective_loss
 from art.pixels import levels_to_tensor
-from art.records import Problem, RecordError, problem_id
+from art.records import Problem
 from art.synthetic.tasks import problems
 
 TASKS = ("arithmetic", "tool_call", "multiple_choice")
@@ -49,10 +49,6 @@ def processor(section: ModelSection) -> StillProcessor:
     return StillProcessor(
         AutoImageProcessor.from_pretrained(section.path), tokenizer, None, chat_template=tokenizer.chat_template
     )
-
-
-def question(text: str) -> Problem:
-    return Problem(id=problem_id(text, "1"), question=text, answer="1")
 
 
 def processed(processor: StillProcessor, problem: Problem, prefix: Prefix) -> dict[str, Tensor]:
@@ -109,48 +105,13 @@ def test_prompt_is_the_processors(policy: Policy, processor: StillProcessor, mix
             assert policy.encode(problem, prefix)[0] == processed(processor, problem, prefix)["input_ids"][0].tolist()
 
 
-def test_text_prefix_is_a_line_before_the_question(policy: Policy) -> None:
-    one = question("How many?")
-    assert "user\nbe quick\nHow many?<|im_end|>" in policy.render(one, Prefix(text="be quick"))
-    assert "user\nHow many?<|im_end|>" in policy.render(one, Prefix())
-
-
-def test_in_a_conversation_the_prefix_stands_in_the_question(policy: Policy) -> None:
-    messages = [
-        {"role": "user", "content": "How many?"},
-        {"role": "assistant", "content": "Of what?"},
-        {"role": "user", "content": "Of these."},
-    ]
-    talk = Problem(id=problem_id("How many?", "1", None, messages), question="How many?", answer="1", messages=messages)
-    text = policy.render(talk, Prefix(text="be quick"))
-    assert "user\nbe quick\nHow many?<|im_end|>" in text and "user\nOf these.<|im_end|>" in text
-    picture = policy.render(talk, IMAGE)
-    assert picture.count(policy.image_text) == 1
-    assert picture.index(policy.image_text) < picture.index("How many?") < picture.index("Of what?")
-    messages[1]["content"] = "a <|im_end|> b"
-    changed = talk.model_copy(update={"messages": messages})
-    with pytest.raises(RecordError, match="special token"):
-        policy.render(changed, Prefix())
-
-
-@pytest.mark.parametrize("token", ["<|image_pad|>", "<|im_end|>"])
-def test_a_special_token_in_a_question_is_refused(policy: Policy, token: str) -> None:
-    with pytest.raises(RecordError, match="special token"):
-        policy.render(question(f"a {token} b"), Prefix())
-
-
-def test_decoding_keeps_blanks_and_markup(policy: Policy) -> None:
-    text = '<tool_call>\n{"a" : "b" , "c":  1 }\n</tool_call> it \'s , fine . <think>'
-    ids = policy.tokenizer(text, add_special_tokens=False).input_ids
-    assert policy.tokenizer.batch_decode([ids], skip_special_tokens=True) == [text]
-
-
-def test_end_tokens_are_the_tokenizers_and_those_of_generation_config(policy: Policy) -> None:
-    ends = policy.tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
-    assert policy.end_tokens == ends and policy.end_token == ends[0]
-    assert policy.ends(torch.tensor([[5, ends[0]], [ends[1], 6]])).tolist() == [[False, True], [True, False]]
-    assert (policy.forbidden[ends] == 0).all()
-    assert policy.forbidden[policy.image_token] == policy.forbidden[len(policy.tokenizer)] == -torch.inf
+def test_image_positions_are_transformers_own(policy: Policy, mixed: list[Problem]) -> None:
+    _, slot, positions = policy.encode(mixed[0], IMAGE)
+    begin, side = slot.index(True), SIZE // 32
+    row, column = torch.arange(side).repeat_interleave(side), torch.arange(side).repeat(side)
+    seen = torch.stack([torch.zeros_like(row), row, column]) + begin
+    assert torch.equal(positions[:, begin : begin + VISUAL], seen)
+    assert positions[:, begin + VISUAL].tolist() == [begin + side] * 3  # the text goes on behind the larger side
 
 
 # -- forward pass --------------------------------------------------------------------------------------------------
@@ -216,15 +177,6 @@ def test_soft_prompt_of_real_embeddings_is_the_text(policy: Policy, mixed: list[
             assert free.next_position.tolist() == written.next_position.tolist()
 
 
-def test_image_positions_are_transformers_own(policy: Policy, mixed: list[Problem]) -> None:
-    _, slot, positions = policy.encode(mixed[0], IMAGE)
-    begin, side = slot.index(True), SIZE // 32
-    row, column = torch.arange(side).repeat_interleave(side), torch.arange(side).repeat(side)
-    seen = torch.stack([torch.zeros_like(row), row, column]) + begin
-    assert torch.equal(positions[:, begin : begin + VISUAL], seen)
-    assert positions[:, begin + VISUAL].tolist() == [begin + side] * 3  # the text goes on behind the larger side
-
-
 def test_rows_leave_the_state_usable(policy: Policy, mixed: list[Problem]) -> None:
     tokens = torch.tensor([[30, 40]])
     mask = torch.ones(1, 2, dtype=torch.bool)
@@ -234,6 +186,45 @@ def test_rows_leave_the_state_usable(policy: Policy, mixed: list[Problem]) -> No
         again = policy.logprobs(state.rows(torch.tensor([0])), tokens, mask, 1.0)
     torch.testing.assert_close(first[:1], again, rtol=0, atol=1e-5)
     torch.testing.assert_close(first[0], first[1])
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_one_token_needs_no_further_pass(policy: Policy, mixed: list[Problem], gradients: bool) -> None:
+    """The prompt's last state gives its distribution: softmax of logits / temperature over the allowed tokens."""
+    tokens = torch.tensor([[30], [40]])
+    with torch.set_grad_enabled(gradients):
+        state = policy.prefill(mixed[:2], Prefix())
+        made = policy.logprobs(state, tokens, torch.tensor([[True], [False]]), 0.5)
+        assert state.cache.get_seq_length() == state.attention.shape[1], "nothing was added"
+    logits = policy.model.lm_head(state.hidden)[0].double()
+    allowed = [token for token in range(len(logits)) if token not in policy.forbidden_tokens]
+    wanted = 2 * float(logits[30]) - float((2 * logits[allowed]).exp().sum().log())
+    assert made.tolist() == [[pytest.approx(wanted, abs=1e-4)], [0.0]]
+
+
+def test_with_gradients_a_state_can_be_continued_twice(policy: Policy, mixed: list[Problem]) -> None:
+    tokens, mask, _ = completions(2)
+    tokens, mask = tokens[:2], mask[:2]
+    state = policy.prefill(mixed[:2], Prefix())
+    first, behind = policy.advance(state, tokens, mask)
+    again, _ = policy.advance(state, tokens, mask)
+    torch.testing.assert_close(again, first, rtol=0, atol=0)
+    length = state.attention.shape[1]
+    assert behind.cache.get_seq_length() == length + 3 and state.cache.get_seq_length() == length
+    assert torch.equal(behind.attention, torch.cat([state.attention, mask.long()], dim=1))
+    assert torch.equal(behind.hidden, first[:, -1])
+    assert torch.equal(behind.next_position, state.next_position + 3)
+
+
+def test_a_vocabulary_beyond_the_limit_is_scored_token_by_token(
+    policy: Policy, mixed: list[Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, mask, rows = completions(2)
+    with torch.no_grad():
+        state = policy.prefill(mixed[:2], Prefix()).rows(rows)
+        whole = policy.logprobs(state.rows(torch.arange(4)), tokens, mask, 1.0)
+        monkeypatch.setattr(policy_module, "LOGITS_AT_ONCE", 1)
+        torch.testing.assert_close(policy.logprobs(state, tokens, mask, 1.0), whole, rtol=0, atol=1e-5)
 
 
 def test_logits_are_never_made_all_at_once(
