@@ -104,7 +104,7 @@ def test_answers_are_paired_by_id_with_the_greedy_ones(tmp_path: Path) -> None:
     evaluated += [item(name, 1 - score, "z", "sampled") for name, score in scores.items()]
     gained, lost = "bcf", "a"
     served = [
-        item(name, int(name in gained or scores[name] > (name in lost)), "xy"[name in "abcfd"]) for name in "hgfedcba"
+        item(name, int(name in gained or scores[name] > (name in lost)), "xy"[name in "abcfd"]) for name in "fedcbagh"
     ]
     frame = answered(tmp_path, served, evaluated, {"confidence": 0.7, "resamples": 4000})
     row = frame.iloc[1]
