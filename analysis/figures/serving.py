@@ -87,5 +87,4 @@ def _cost(axes: Axes, frame: pd.DataFrame, name: str) -> None:
     if counts:
         axes.set_xscale("log", base=2)
         axes.set_xticks(counts, [str(count) for count in counts])
-        axes.minorticks_off()
     axes.set_ylim(bottom=0)

@@ -67,10 +67,10 @@ def test_legends_have_few_columns_and_two_in_a_narrow_figure() -> None:
 
 
 def test_settings_hold_while_a_figure_is_drawn_whatever_stood_before() -> None:
-    with matplotlib.rc_context({"font.size": 30, "lines.markersize": 99}):
+    with matplotlib.rc_context({"font.size": 30, "axes.xmargin": 0.4}):
         before = dict(matplotlib.rcParams)
         with style.applied():
-            assert matplotlib.rcParams["font.size"] == 8 and matplotlib.rcParams["lines.markersize"] < 10
+            assert matplotlib.rcParams["font.size"] == 8 and matplotlib.rcParams["axes.xmargin"] == 0.05
             assert to_hex(matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][0]) == BLUE
             assert matplotlib.rcParams["axes.grid"] and not matplotlib.rcParams["legend.frameon"]
         assert dict(matplotlib.rcParams) == before
