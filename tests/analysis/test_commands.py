@@ -10,7 +10,6 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from analysis.cli import app
