@@ -12,6 +12,7 @@ from dag_project import Project, copy_project
 SHARED = {"smoke": "smoke", "finished_smoke": "smoke", "plans": "plans", "jobs": "jobs", "inputs": "inputs"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         groups = {group for name, group in SHARED.items() if name in getattr(item, "fixturenames", ())}
