@@ -11,6 +11,7 @@ import pytest
 from tiny_world import World
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Sequence, Split
 
 from art.artifact import Artifact, read_artifact
 from art.config import ConfigError, RunKey, parse_config
@@ -111,16 +112,28 @@ def test_a_random_string_is_of_words(world: World) -> None:
     assert config.methods["words"].draws == 20
 
 
+def words_of(world: World, *vocabulary: str) -> None:
+    """Give the checkpoint a tokenizer of whole words, of which only those with an x are cut."""
+    words = WordLevel({word: number for number, word in enumerate(("[UNK]", *vocabulary))}, unk_token="[UNK]")
+    tokenizer = Tokenizer(words)
+    tokenizer.pre_tokenizer = Sequence([Split(" ", "removed"), Split("x", "isolated")])
+    tokenizer.save(str(world.root / "checkpoint/tokenizer.json"))
+
+
+def test_a_string_that_does_not_keep_its_length_is_drawn_again(world: World) -> None:
+    words_of(world, "\u0120a", "\u0120x")
+    assert {make(world, "random_string", seed).text for seed in range(3)} == {" " + " ".join(4 * ["\u0120a"])}
+
+
 @pytest.mark.parametrize(
     ("vocabulary", "message"),
     [
-        (["[UNK]", "a", "\u0120", "\u0120(", "\u01201"], r"tokenizer\.json: no word tokens for a random string"),
-        (["[UNK]", "\u0120a"], r"checkpoint: no random string of 4 tokens survives tokenising"),
+        (["a", "\u0120", "\u0120(", "\u01201"], r"tokenizer\.json: no word tokens for a random string"),
+        (["\u0120x"], r"checkpoint: no random string of 4 tokens survives tokenising"),
     ],
 )
 def test_a_vocabulary_without_such_a_string_is_named(world: World, vocabulary: list[str], message: str) -> None:
-    words = WordLevel({word: number for number, word in enumerate(vocabulary)}, unk_token="[UNK]")
-    Tokenizer(words).save(str(world.root / "checkpoint/tokenizer.json"))
+    words_of(world, *vocabulary)
     with pytest.raises(CheckpointError, match=message):
         make(world, "random_string")
 
