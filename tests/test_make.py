@@ -129,7 +129,7 @@ def test_a_second_reproduction_waits_for_the_first(home: Home) -> None:
 @pytest.mark.parametrize(
     ("target", "calls"),
     [
-        ("test", [".venv/bin/python -m pytest -n 2 --dist loadgroup"]),
+        ("test", [".venv/bin/python -m pytest -n 2"]),
         (
             "lint",
             [
@@ -177,7 +177,7 @@ def test_an_installation_that_failed_is_tried_again(bare: Home, step: str) -> No
     bare.stub(".venv/bin/snakemake")
     bare.calls()
     assert bare.run("make", "test")[0]
-    assert bare.calls()[-2:] == [f"{INSTALL} --editable .[test]", ".venv/bin/python -m pytest -n 2 --dist loadgroup"]
+    assert bare.calls()[-2:] == [f"{INSTALL} --editable .[test]", ".venv/bin/python -m pytest -n 2"]
 
 
 def test_vllm_has_an_environment_of_its_own(bare: Home) -> None:

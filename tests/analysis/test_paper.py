@@ -18,7 +18,6 @@ from fake_results import mapping, write_results, write_serving
 from art.config import parse_config
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("paper")  # its fixtures take long: one process makes them
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -26,7 +26,6 @@ from art.rollouts.vllm_options import command_line
 from art.serve_check import serve_check
 from art.train import train
 
-pytestmark = pytest.mark.xdist_group("serve_check")  # its fixtures take long: one process makes them
 METHODS = {name: {"kind": name} for name in ("no_image", "random_string", "art", "lora", "soft_prompt")}
 METHODS["random_string"]["draws"] = METHODS["lora"]["rank"] = 2
 VARIANTS, REQUESTS, REPEATS = [1, 3], 6, 2
