@@ -38,9 +38,8 @@ dag:
 	@snakemake --cores $(CORES); status=$$?; rm -f results/.unfinished; exit $$status
 	@snakemake --report results/report.html
 
-# A fixture that takes long is made once: the tests that share it are a group, on one of the two processes.
 test: $(VENV)/.installed-test
-	python -m pytest -n 2 --dist loadgroup
+	python -m pytest -n 2
 
 reasoning-gym: $(VENV)/.installed-reasoning-gym
 

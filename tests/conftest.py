@@ -17,11 +17,48 @@ from art.pictures import draw as draw_picture
 from art.records import write_records
 
 if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
     from art.models.policy import Policy
 
 # The same examples every time, and no time limit for one example: a busy machine must not fail a test.
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
+
+
+# Files whose tests share a fixture that takes long, the longest first.  Beside each other (``pytest -n 2``) one process
+# runs all tests of such a file, so that the fixture is made once, and these files come first, so that all end together.
+SHARED = (
+    "tests/workflow/test_smoke.py",
+    "tests/workflow/test_dag.py",
+    "tests/analysis/test_paper.py",
+    "tests/art/test_serve_check.py",
+    "tests/workflow/test_stale.py",
+    "tests/workflow/test_rules.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
+    """Units of work: the files above, and every other test by itself; unless ``--dist`` says otherwise."""
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return file if file in SHARED else nodeid
+
+    config.option.loadscopereorder = False  # it would put the files with most tests first
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    assert all((config.rootpath / file).exists() for file in SHARED)
+    if hasattr(config, "workerinput"):  # one of several processes
+        places = {file: place for place, file in enumerate(SHARED)}
+        items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(SHARED)))
 
 
 @pytest.fixture(scope="session")

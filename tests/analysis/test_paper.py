@@ -18,7 +18,6 @@ from analysis.paper import typeset as compile_paper
 from art.config import ConfigError, parse_config
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("paper")  # its fixtures take long: one process makes them
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

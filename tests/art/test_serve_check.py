@@ -48,7 +48,6 @@ from art.scoring import SCORERS, Judgement
 from art.serve_check import ServeCheck, serve_check
 from art.synthetic.tasks import problems
 
-pytestmark = pytest.mark.xdist_group("serve_check")  # its fixtures take long: one process makes them
 CONTROLS = {"no_image": {"kind": "no_image"}, "random_image": {"kind": "random_image", "draws": 2}}
 # Kind of the artefact, section and rank.  The adapters are of two ranks, the image of ART is not the first one.
 ARTEFACTS = {

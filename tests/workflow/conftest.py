@@ -8,17 +8,6 @@ from pathlib import Path
 import pytest
 from dag_project import Project, copy_project
 
-# Fixtures that take long.  The tests that share one run in one process (``make test``), so that it is made once.
-SHARED = {"smoke": "smoke", "finished_smoke": "smoke", "plans": "plans", "jobs": "jobs", "inputs": "inputs"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        groups = {group for name, group in SHARED.items() if name in getattr(item, "fixturenames", ())}
-        if groups and item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(groups.pop()))
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:

@@ -88,6 +88,16 @@ def test_setting_of_a_method_repeats_its_runs_only(finished: Project) -> None:
     assert "arithmetic" not in jobs and "seed_picture" not in jobs
 
 
+def test_a_serving_check_repeats_no_run(finished: Project) -> None:
+    config = finished.config("smoke")
+    name = finished.write_config("smoke", config | {"serving": {"problems": 8}})
+    jobs = finished.planned("--configfile", name)
+    grid = load_config(finished.root / name).grid()
+    places = sorted({f"{config['results']}/serving/{run.model}/{run.task}/served.jsonl" for run in grid})
+    assert sorted(jobs["serve_check"]) == places
+    assert "train" not in jobs and "evaluate" not in jobs and {"measure", "figure_serving", "typeset"} <= set(jobs)
+
+
 def test_default_of_a_setting_counts_as_a_setting(finished: Project) -> None:
     path = finished.root / "art/config.py"
     path.write_text(path.read_text().replace("rank: int = Field(8,", "rank: int = Field(6,"))

@@ -76,16 +76,6 @@ def test_nothing_is_served_by_default(project: Project) -> None:
     assert "serve_check" not in jobs and "figure_serving" not in jobs
 
 
-def test_a_serving_check_repeats_no_run(finished: Project) -> None:
-    config = finished.config("smoke")
-    name = finished.write_config("smoke", config | {"serving": {"problems": 8}})
-    jobs = finished.planned("--configfile", name)
-    grid = load_config(finished.root / name).grid()
-    places = sorted({f"{config['results']}/serving/{run.model}/{run.task}/served.jsonl" for run in grid})
-    assert sorted(jobs["serve_check"]) == places
-    assert "train" not in jobs and "evaluate" not in jobs and {"measure", "figure_serving", "typeset"} <= set(jobs)
-
-
 def test_a_check_is_of_models_and_tasks_with_runs(project: Project) -> None:
     """Methods may be limited to some of them."""
     config = project.config("smoke")
