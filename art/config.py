@@ -383,7 +383,8 @@ class Config(Section):
 
     def serving_digest(self, model: str, task: str) -> str:
         """Hash of every setting that can change a serving check."""
-        runs = [self.evaluation_digest(model, task, run.method) for run in self.served_runs(model, task)]
+        served = self.served_runs(model, task)
+        runs = [(run.seed, self.evaluation_digest(model, task, run.method)) for run in served]
         return digest([self.serving.model_dump(mode="json") if self.serving else None, runs])
 
 

@@ -122,6 +122,11 @@ def test_the_serving_digest_is_of_one_model_and_task() -> None:
     assert before.serving_digest("small", "sums") == after.serving_digest("small", "sums")
 
 
+def test_the_serving_digest_knows_which_seed_is_served() -> None:
+    first, other = (parse_config(DATA | {"seeds": seeds}, "test") for seeds in ([0, 1], [1, 0]))
+    assert first.serving_digest("small", "sums") != other.serving_digest("small", "sums")
+
+
 def test_the_importance_weight_counts_where_an_engine_samples_for_a_policy() -> None:
     def runs(engine: dict[str, Any]) -> str:
         return parse_config(DATA | {"engine": engine}, "test").run_digest("small", "sums", "art")
