@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faults import faults_of
@@ -107,8 +109,9 @@ def test_a_fault_is_killed_by_a_test_that_notices_and_lives_otherwise(tmp_path: 
     for name in ("faults.py", "mutants.py", "times.py"):
         shutil.copy(HERE / name, tmp_path / "tests/tools")
     (tmp_path / "tests/tools/equivalent.yaml").touch()
-    (tmp_path / "art").mkdir()
-    (tmp_path / "analysis").mkdir()
+    for name in ("art", "analysis"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
     (tmp_path / "art/sums.py").write_text(
         "def more(a):\n    return a + 1\n\n\ndef less(a):\n    return a - 1\n\n\ndef unused(a):\n    return a * 2\n"
     )
@@ -120,7 +123,10 @@ def test_a_fault_is_killed_by_a_test_that_notices_and_lives_otherwise(tmp_path: 
     (tmp_path / "pyproject.toml").write_text("[tool.coverage.run]\nrelative_files = true\n")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     command = [sys.executable, "tests/tools/mutants.py", "--sample", "0", "--jobs", "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    # Not those of a measurement that runs this test.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "COV", "TEST_"))}
+    given: dict[str, Any] = {"cwd": tmp_path, "env": clean, "capture_output": True, "text": True, "check": True}
+    done = subprocess.run(command, **given)
     assert "| art/sums.py | 2 | 2 | 2 | 0 | 33% |" in done.stdout
-    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    again = subprocess.run(command, **given)
     assert again.stdout == done.stdout and "run once" not in again.stderr
