@@ -31,6 +31,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 import yaml
+from coverage.numbits import numbits_to_nums
 from faults import Fault, faults_of
 from rich.console import Console
 from rich.progress import Progress
@@ -42,7 +43,7 @@ SOURCES = ("art", "analysis")
 # Imported once, before the processes part, since each of them would take seconds for it.
 PRELOADED = ("torch", "transformers", "peft", "openai", "pandas", "scipy.stats", "seaborn", "hypothesis", "pytest")
 FEW = 20  # faults for which that is not worth it
-BUDGET = 60.0  # seconds of tests a fault, as they were measured; always at least one test
+BUDGET = 30.0  # seconds of tests a fault, as they were measured; always at least one test
 PATIENCE = 30.0  # seconds beyond five times what they took
 
 
@@ -125,12 +126,12 @@ def _planned(files: Iterable[Path], sample: int, seed: int, state: Path) -> Iter
     for file in files:
         source = file.read_bytes()
         faults = _sampled(faults_of(source), sample, random.Random(f"{seed}/{file}"))
-        by_line = _tests_by_line(state.with_suffix(".coverage"), file)
-        anywhere = set().union(*by_line.values()) if by_line else set()
+        by_line = _tests_by_line(state.with_suffix(".coverage"), file, seconds)
+        anywhere = {test: False for tests in by_line.values() for test in tests}
         for fault in faults:
             # What runs when the module is imported is run by no test in particular.
-            own = by_line.get(fault.line) or by_line.get(fault.statement, ()) if fault.statement else anywhere
-            found = sorted(own, key=lambda test: (seconds.get(test, 0.0), test))
+            own = by_line.get(fault.line) or by_line.get(fault.statement, {}) if fault.statement else anywhere
+            found = sorted(own, key=lambda test: (not own[test], seconds.get(test, 0.0), test))
             chosen, total = [], 0.0
             for test in found:
                 if chosen and total + seconds.get(test, 0.0) > BUDGET:
@@ -151,19 +152,25 @@ def _sampled(faults: list[Fault], sample: int, rng: random.Random) -> list[Fault
     return [rng.choice(by_line[line]) for line in sorted(lines)]
 
 
-def _tests_by_line(measured: Path, file: Path) -> dict[int, set[str]]:
-    """Test functions (with all their parameters) that run each line of a file."""
-    from coverage.numbits import numbits_to_nums
+def _tests_by_line(measured: Path, file: Path, tests: Iterable[str]) -> dict[int, dict[str, bool]]:
+    """Test functions (with all their parameters) for each line of a file, and whether the test runs the line itself.
 
+    What the set-up of a test runs may be a fixture of all tests of its file, so these count, too.
+    """
     query = (
         "select context.context, line_bits.numbits from line_bits join file on file.id = line_bits.file_id "
         "join context on context.id = line_bits.context_id where file.path = ? and context.context != ''"
     )
-    found: dict[int, set[str]] = defaultdict(set)
+    of_file: dict[str, dict[str, bool]] = defaultdict(dict)
+    for test in tests:
+        of_file[test.split("::")[0]][test] = False
+    found: dict[int, dict[str, bool]] = defaultdict(dict)
     with sqlite3.connect(measured) as database:
         for context, bits in database.execute(query, [str(file)]):
+            name, phase = context.rsplit("|", 1)
+            own = of_file[name.split("::")[0]] if phase == "setup" else {name.split("[", 1)[0]: True}
             for line in numbits_to_nums(bits):
-                found[line].add(context.rsplit("|", 1)[0].split("[", 1)[0])
+                found[line] = own | found[line] if phase == "setup" else found[line] | own
     return found
 
 
