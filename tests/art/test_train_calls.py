@@ -61,6 +61,9 @@ def test_degenerate_groups_are_drawn_anew_from_the_whole_file(world: World, stag
     assert second[1].seed == 436674059425682292
     assert len({call.seed for call in stage.engine.rollouts}) == 6
     assert [(record.groups, record.groups_dropped, record.updates) for record in made.log] == [(12, 12, 0)] * 2
+    stage.open()
+    stage.trainer("soft_prompt", 1, training={"max_resamples": 1, "validate_every": 99}).step(0)
+    assert indices(world, stage.engine.rollouts)[1] == [14, 12, 15, 6], "by the run's seed, too"
 
 
 def test_only_what_is_missing_is_drawn_anew(world: World, stage: Stage) -> None:

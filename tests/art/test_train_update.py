@@ -153,12 +153,23 @@ GRPO = {"kind": "grpo", "clip_low": 0.02, "kl_weight": 0.5, "std_floor": FLOOR}
 
 
 @pytest.mark.parametrize(
-    ("method", "settings", "shares"),
-    [("soft_prompt", DAPO, True), ("soft_prompt", DAPO, False), ("lora", GRPO, True)],
-    ids=["dapo", "dapo_foreign_engine", "grpo_kl_lora"],
+    ("method", "settings", "shares", "cap"),
+    [
+        ("soft_prompt", DAPO, True, None),
+        ("soft_prompt", DAPO, False, CAP),
+        ("soft_prompt", DAPO, False, None),
+        ("lora", GRPO, True, None),
+    ],
+    ids=["dapo", "dapo_foreign_engine", "dapo_without_weights", "grpo_kl_lora"],
 )
 def test_the_updates_of_a_step_by_hand(
-    world: World, tiny_policy: Policy, stage: Stage, method: str, settings: dict[str, Any], shares: bool
+    world: World,
+    tiny_policy: Policy,
+    stage: Stage,
+    method: str,
+    settings: dict[str, Any],
+    shares: bool,
+    cap: float | None,
 ) -> None:
     stage.open(
         [(0, reward) for group in REWARDS for reward in group],
@@ -170,7 +181,7 @@ def test_the_updates_of_a_step_by_hand(
         method,
         objective=settings,
         training=TRAINING,
-        engine={} if shares else {"kind": "server", "url": "http://nowhere/v1", "importance_cap": CAP},
+        engine={} if shares else {"kind": "server", "url": "http://nowhere/v1", "importance_cap": cap},
         methods={method: {"kind": method, "learning_rate": RATE, "betas": BETAS}},
     )
     updates = watch(made)
@@ -186,8 +197,8 @@ def test_the_updates_of_a_step_by_hand(
     if shares:
         for row, own in zip(rows, old, strict=True):
             assert_close(row.engine, own, rtol=0, atol=1e-5)
-    else:
-        more["importance"] = [(own - row.engine).exp().clamp(max=CAP) for row, own in zip(rows, old, strict=True)]
+    elif cap is not None:
+        more["importance"] = [(own - row.engine).exp().clamp(max=cap) for row, own in zip(rows, old, strict=True)]
     hand, norms = [], []
     for number, (update, part) in enumerate(zip(updates, (slice(0, 6), slice(6, 12)), strict=True)):
         put(made, update.before)
@@ -208,6 +219,14 @@ def test_the_updates_of_a_step_by_hand(
     assert record.loss == pytest.approx(statistics.mean(float(one.loss.detach()) for one in hand), abs=1e-5)
     assert record.gradient_norm == pytest.approx(statistics.mean(norms), rel=1e-3)
     assert record.ratio_clipped == pytest.approx(statistics.mean(one.clipped for one in hand), abs=1e-5)
+    if not shares:
+        apart = torch.cat([own - row.engine for row, own in zip(rows, old, strict=True)])
+        weights = apart.exp()
+        assert record.gap_tokens == len(apart)
+        assert record.gap_mean == pytest.approx(float(apart.abs().mean()), abs=1e-5)
+        assert record.gap_max == pytest.approx(float(apart.abs().max()), abs=1e-5) != record.gap_mean
+        share = float(weights.sum() ** 2 / (weights**2).sum()) / len(apart)
+        assert record.effective_share == pytest.approx(share, abs=1e-5) and share < 0.99
 
 
 def shift(tokens: Tensor) -> Tensor:
