@@ -126,6 +126,7 @@ def paired_exact_p(difference: Array, samples: int) -> float:
     steps = np.rint(difference * samples).astype(int)
     if not np.allclose(steps, difference * samples, atol=1e-6):
         raise ValueError(f"item differences are no multiples of 1/{samples}")
+    steps //= np.gcd.reduce(steps) or 1  # the same p, found sooner
     sizes = np.abs(steps[steps != 0])
     reach = int(sizes.sum())
     chances = np.zeros(2 * reach + 1)  # of the sums -reach .. reach

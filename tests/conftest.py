@@ -27,7 +27,8 @@ settings.load_profile("reproducible")
 
 
 # Files whose tests share a fixture that takes long, the longest first.  Beside each other (``pytest -n 2``) one process
-# runs all tests of such a file, so that the fixture is made once, and these files come first, so that all end together.
+# runs all tests of such a file, so that the fixture is made once.  These files come first, so that the processes end at
+# about the same time.
 SHARED = (
     "tests/workflow/test_smoke.py",
     "tests/workflow/test_dag.py",
@@ -41,7 +42,7 @@ SHARED = (
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
     """Units of work: the files above, and every other test by itself; unless ``--dist`` says otherwise."""
-    if config.getvalue("dist") != "load":
+    if config.getoption("dist") != "load":
         return None
     from xdist.scheduler import LoadScopeScheduling
 

@@ -78,7 +78,7 @@ class Catalogue:
 
 
 def shared(parts: Mapping[str, Sequence[Problem]]) -> dict[str, int]:
-    """How many problems of the second of two parts stand in the first, by the question's text; must be 0.
+    """How many problems of the second of two parts occur in the first, judged by the question's text; must be 0.
 
     It looks at the problems as they are written, so that a mistake in choosing them shows.
     """

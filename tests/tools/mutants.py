@@ -29,6 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import pytest
 import typer
 import yaml
 from coverage.numbits import numbits_to_nums
@@ -44,6 +45,7 @@ SOURCES = ("art", "analysis")
 PRELOADED = ("torch", "transformers", "peft", "openai", "pandas", "scipy.stats", "seaborn", "hypothesis", "pytest")
 FEW = 20  # faults for which that is not worth it
 BUDGET = 30.0  # seconds of tests a fault, as they were measured; always at least one test
+PASSED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 PATIENCE = 30.0  # seconds beyond five times what they took
 
 
@@ -178,7 +180,7 @@ def _tests_by_line(measured: Path, file: Path, tests: Iterable[str]) -> dict[int
 
 
 def _fates(jobs: list[Job], copies: list[Path]) -> Iterator[tuple[Job, str]]:
-    """What became of each fault: killed, survived, or not reached by any test."""
+    """What became of each fault: killed, survived, too slow for its tests, or not reached by any test."""
     for name in PRELOADED if len(jobs) > FEW else ():
         import_module(name)
     context = multiprocessing.get_context("fork")
@@ -208,12 +210,12 @@ def _fate(job: Job) -> tuple[Job, str]:
     path, source = Path(job.file), Path(job.file).read_bytes()
     path.write_bytes(job.fault.planted(source))
     try:
-        return job, "survived" if _tests_pass(job) else "killed"
+        return job, _outcome(job)
     finally:
         path.write_bytes(source)
 
 
-def _tests_pass(job: Job) -> bool:
+def _outcome(job: Job) -> str:
     """In a process of its own, which is killed with its children when it takes much longer than without the fault."""
     child = os.fork()
     if not child:
@@ -221,19 +223,17 @@ def _tests_pass(job: Job) -> bool:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
-        import pytest
-
         sys.path.insert(0, os.getcwd())
         os._exit(pytest.main([*job.tests, "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]))
     end = time.monotonic() + PATIENCE + 5 * job.seconds
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return status == 0
+            return "survived" if os.waitstatus_to_exitcode(status) in PASSED else "killed"
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return "too slow"
 
 
 # -- report --------------------------------------------------------------------------------------------------------
@@ -241,24 +241,25 @@ def _tests_pass(job: Job) -> bool:
 
 def report(jobs: list[Job], fates: dict[str, str]) -> str:
     """A table by file, then the faults that live."""
-    reasons = yaml.safe_load(EQUIVALENT.read_text()) or {}
+    listed = yaml.safe_load(EQUIVALENT.read_text()) or []
+    reasons = {(one["file"], one["was"], one["becomes"]): one["because"] for one in listed}
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     alive = []
     for job in jobs:
         before, after = job.fault.shown(Path(job.file).read_bytes())
         fate = fates[job.name]
-        reason = reasons.get(job.file, {}).get(after)
+        reason = reasons.get((job.file, before, after))
         if fate != "killed":
             fate = "equivalent" if reason else fate
             said = f"{fate}: {reason}" if reason else fate
             alive.append(f"{job.file}:{job.fault.line}: {job.fault.kind}, {said}\n  - {before}\n  + {after}")
         counts[job.file][fate] += 1
-    columns = ("killed", "survived", "not reached", "equivalent")
+    columns = ("killed", "survived", "not reached", "too slow", "equivalent")
     rows = [(file, *(found[name] for name in columns)) for file, found in counts.items()]
-    rows.append(("all", *(sum(row[place] for row in rows) for place in range(1, 5))))
-    lines = ["| file | killed | survived | not reached | equivalent | share killed |", "|---|---|---|---|---|---|"]
+    rows.append(("all", *(sum(row[place] for row in rows) for place in range(1, len(columns) + 1))))
+    lines = [f"| file | {' | '.join(columns)} | share noticed |", "|---|" + "---|" * (len(columns) + 1)]
     for file, *numbers in rows:
-        share = numbers[0] / max(1, sum(numbers[:3]))
+        share = (numbers[0] + numbers[3]) / max(1, sum(numbers[:4]))
         lines.append(f"| {file} | {' | '.join(map(str, numbers))} | {share:.0%} |")
     return "\n".join([*lines, "", *alive])
 
@@ -276,10 +277,10 @@ def _project_files() -> list[str]:
 
 def _digest(more: str) -> str:
     """Hash of all that the tests may read, by name and content."""
-    found = hashlib.sha256(more.encode())
+    found = hashlib.sha256(f"{more} {sys.version}".encode())
     for name in _project_files():
-        if not name.endswith((".md", EQUIVALENT.name)):
-            found.update(name.encode() + Path(name).read_bytes())
+        if not name.endswith((".md", EQUIVALENT.name)):  # of prose only the how-tos are read, by one test
+            found.update(name.encode() + b"\0" + Path(name).read_bytes())
     return found.hexdigest()[:16]
 
 

@@ -6,6 +6,7 @@ Inputs, parameters and commands are compared job by job, as Snakemake does; test
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import re
 from typing import Any
@@ -271,7 +272,7 @@ def sections(of: type[Section]) -> set[type[Section]]:
 
 def declared(section: type[Section], field: str) -> tuple[str, str]:
     """A setting and the type that declares it."""
-    return next(part.__name__ for part in section.__mro__ if field in vars(part).get("__annotations__", {})), field
+    return next(part.__name__ for part in section.__mro__ if field in inspect.get_annotations(part)), field
 
 
 def settings(value: Any, path: str) -> set[tuple[str, str]]:

@@ -207,7 +207,7 @@ def test_closing_ends_what_is_left_of_it(opened: list[FakeLLM], place: Place) ->
     engine = open_engine(place)
     assert opened[0].core.is_alive()
     engine.close()
-    opened[0].core.join(10)
+    opened[0].core.join(60)
     assert opened[0].down and opened[0].core.exitcode == -9
     assert engine._guard.returncode is not None, "nobody waits for our end any more"
     engine.close()  # what has ended is no fault
@@ -217,6 +217,6 @@ def test_its_processes_end_when_ours_is_gone(opened: list[FakeLLM], place: Place
     """The guard reads a pipe that ends with us."""
     engine = open_engine(place)
     engine._guard.stdin.close()
-    opened[0].core.join(10)
+    opened[0].core.join(60)
     assert opened[0].core.exitcode == -9 and not opened[0].down
     engine.close()
