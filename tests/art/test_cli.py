@@ -165,7 +165,7 @@ def test_tasks_that_are_not_generated(world: World) -> None:
     message = failure("generate", "sums", "--config", path, "--out", out)
     assert "task 'sums': no generator of this name; allowed: arithmetic, tool_call, multiple_choice" in message
     message = failure("prepare", "sums", "--config", path, "--out", out)
-    assert "task 'sums': no data set of this name; allowed: gsm8k" in message
+    assert "task 'sums': no data set of this name; allowed: gsm8k, svamp, gpqa, toolmind, bfcl; or a" in message
     path = world.write_config(tasks={"arithmetic": {"scorer": "numeric", "source": {"path": "a"}}})
     assert "tasks.arithmetic.source: " in failure("generate", "arithmetic", "--config", path, "--out", out)
     assert not out.exists()

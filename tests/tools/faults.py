@@ -52,6 +52,8 @@ SUFFIXES = {"abs", "detach", "clone", "strip", "lower", "casefold", "eval", "dou
 PROSE = {"description", "help", "title", "label"}
 GUARDS = {"frozen", "strict", "encoding", "dtype"}
 MESSAGES = {"print", "echo", "warn"}
+# Calls that do not mind the order of their arguments.
+COMMUTATIVE = {"max", "min", "allclose", "isclose", "equal", "gcd"}
 # Decorators without which nothing works at all.
 NEEDED = {"property", "classmethod", "staticmethod", "dataclass", "contextmanager", "abstractmethod", "overload"}
 
@@ -285,7 +287,7 @@ class _Finder(ast.NodeVisitor):
             self.replace(node, self.text(node.func.value), "call left out")
         elif isinstance(node.func, ast.Name) and name in WRAPPERS and node.args and not starred:
             self.replace(node, f"({self.text(node.args[0])})", "call left out")
-        if not starred:
+        if not starred and name not in COMMUTATIVE:
             for left, right in zip(node.args, node.args[1:], strict=False):
                 between = self.source[self.span(left)[1] : self.span(right)[0]].decode()
                 new = self.text(right) + between + self.text(left)
