@@ -96,6 +96,7 @@ def test_the_record_counts_tokens_and_names_where_it_ran(
     world: World, tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("art.evaluate.device_name", lambda device: f"my {device.type}")
+    monkeypatch.setattr("art.evaluate.peak_memory", lambda device: 77)
     config = world.config()  # eight problems in three batches, each prompt once greedy and once for its two samples
     write_artefact(world, config, "text", 0, tiny_policy)
     folder = world.folder("random_string")
@@ -104,7 +105,8 @@ def test_the_record_counts_tokens_and_names_where_it_ran(
     prompts = sum(len(tiny_policy.encode(problem, prefix_of("text", 0))[0]) for problem in held_out(world))
     assert made.prompt_tokens == 2 * prompts
     assert (made.trained_numbers, made.prefix_tokens) == (1234, 56), "the run's, from its record"
-    assert (made.device, made.engine, made.threads) == ("my cpu", "transformers", 1)
+    assert (made.device, made.peak_memory_bytes) == ("my cpu", 77)
+    assert (made.engine, made.threads) == ("transformers", 1)
     assert {"start_up", "greedy", "sampled", "total"} == made.seconds.keys()
 
 
