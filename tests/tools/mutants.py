@@ -133,6 +133,8 @@ def _planned(files: Iterable[Path], sample: int, seed: int, state: Path) -> Iter
         for fault in faults:
             # What runs when the module is imported is run by no test in particular.
             own = by_line.get(fault.line) or by_line.get(fault.statement, {}) if fault.statement else anywhere
+            if not (fault.statement or own):  # a module without functions
+                own = dict.fromkeys(seconds, False)
             found = sorted(own, key=lambda test: (not own[test], seconds.get(test, 0.0), test))
             chosen, total = [], 0.0
             for test in found:

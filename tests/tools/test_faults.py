@@ -69,6 +69,7 @@ def test_faults_of_a_line(line: str, faults: list[str] | None) -> None:
         'def f(a: "int | None") -> int:\n    """Says what it does."""\n    return a',
         "x = Field(description='of a 1')",
         "x: int",
+        "if __name__ == '__main__':\n    x = f(1)",
         "raise E('not a number')",
     ],
 )
