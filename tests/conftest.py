@@ -56,7 +56,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    assert all((config.rootpath / file).exists() for file in SHARED)
+    if gone := [file for file in SHARED if not (Path(__file__).parents[1] / file).exists()]:
+        raise pytest.UsageError(f"tests/conftest.py: SHARED names files that are not there: {', '.join(gone)}")
     if hasattr(config, "workerinput"):  # one of several processes
         places = {file: place for place, file in enumerate(SHARED)}
         items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(SHARED)))
