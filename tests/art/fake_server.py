@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,7 +53,7 @@ class FakeServer:
         requests: bodies of all chat requests, also of those that failed.
         keys: the API keys that came.
         faults: what happens to the chat requests, in turn; when they are used up, nothing: "500", "drop" (the
-            connection ends in the middle of the answer), "hang" (no answer for a second).
+            connection ends in the middle of the answer), "hang" (no answer while the server is open).
         adapter_faults: the same for requests that load and unload adapters; they are done before the answer is lost.
         spoil: changes an answer before it is sent.
         version, metrics: what it says of its version and of its caches.
@@ -73,7 +72,7 @@ class FakeServer:
         self.twist: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = lambda tokens, scores: scores
         self.version: Any = {"version": VERSION}
         self.metrics = METRICS
-        self.lock = threading.Lock()
+        self.lock, self.ending = threading.Lock(), threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"fake": self}))
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -81,6 +80,7 @@ class FakeServer:
         self._thread.start()
 
     def close(self) -> None:
+        self.ending.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b'{"id": "x", "choi')
         else:
-            time.sleep(1)
+            self.fake.ending.wait(60)
 
 
 def _read(messages: list[dict[str, Any]], tools: Any, policy: Policy) -> tuple[Problem, Prefix]:
