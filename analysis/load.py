@@ -92,7 +92,7 @@ def load_curves(config: Config, results: Path) -> Iterator[tuple[RunKey, list[St
 
 
 def art_runs(config: Config, results: Path) -> list[RunKey]:
-    """Runs of the grid whose artefact is a trained picture."""
+    """Runs of the grid whose artifact is a trained picture."""
     return [run for run, record in load_runs(config, results) if record.kind == "art"]
 
 

@@ -105,7 +105,7 @@ def serving_load(config: Config, results: Path) -> pd.DataFrame:
 
 
 def gap(config: Config, results: Path) -> pd.DataFrame:
-    """Absolute differences of log-probabilities (nats a token): in the check of each artefact, and in training.
+    """Absolute differences of log-probabilities (nats a token): in the check of each artifact, and in training.
 
     In training, ``mean`` is over steps, weighted by their tokens; ``maximum`` is the largest of all.
     """

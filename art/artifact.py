@@ -1,6 +1,6 @@
 """What a run leaves behind: a folder with ``artifact.json`` and, by kind, a PNG, a text, embeddings or an adapter.
 
-No torch here: the controls are made and any artefact is described without it.
+No torch here: the controls are made and any artifact is described without it.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def draw(task: str, config: ConfigPath, out: OutPath) -> None:
 
 @app.command()
 def train(config: ConfigPath, model: Model, task: Task, method: Method, results: Results, seed: Seed = 0) -> None:
-    """Make one run's artefact: train it, or draw it for a control."""
+    """Make one run's artifact: train it, or draw it for a control."""
     with clear_errors():
         settings = load_config(config)
         key = run_key(model, task, method, seed)
@@ -142,7 +142,7 @@ def train(config: ConfigPath, model: Model, task: Task, method: Method, results:
 
 @app.command()
 def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, results: Results, seed: Seed = 0) -> None:
-    """Score one run's artefact on the task's test problems."""
+    """Score one run's artifact on the task's test problems."""
     with clear_errors():
         from art.evaluate import evaluate as run
 
@@ -151,7 +151,7 @@ def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, resul
 
 @app.command("serve-check")
 def serve_check(config: ConfigPath, model: Model, task: Task, results: Results) -> None:
-    """Serve the artefacts of a model and task with an unmodified vLLM, and compare with their evaluation."""
+    """Serve the artifacts of a model and task with an unmodified vLLM, and compare with their evaluation."""
     with clear_errors():
         from art.serve_check import serve_check as run
 

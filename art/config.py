@@ -256,9 +256,9 @@ class EvaluationSection(Section):
 
 
 class ServingSection(Section):
-    """A check of the artefacts in an unmodified server, against the evaluation."""
+    """A check of the artifacts in an unmodified server, against the evaluation."""
 
-    problems: int = Field(200, ge=8, description="test problems that every artefact answers through the server")
+    problems: int = Field(200, ge=8, description="test problems that every artifact answers through the server")
     variants: list[Annotated[int, Field(ge=1)]] = Field(
         [1, 4, 16],
         min_length=1,
@@ -362,12 +362,12 @@ class Config(Section):
         ]
 
     def served_runs(self, model: str, task: str) -> list[RunKey]:
-        """The runs whose artefacts a serving check sends: the first seed or draw of each method."""
+        """The runs whose artifacts a serving check sends: the first seed or draw of each method."""
         runs = [run for run in self.grid() if (run.model, run.task) == (model, task)]
         return [run for run in runs if run.seed == self.method_seeds(run.method)[0]]
 
     def run_digest(self, model: str, task: str, method: str) -> str:
-        """Hash of every setting that can change the run's artefact (not its evaluation or the analysis)."""
+        """Hash of every setting that can change the run's artifact (not its evaluation or the analysis)."""
         section = self.methods[method].model_dump(mode="json", exclude={"models", "tasks", "draws", "engine"})
         parts: dict[str, Any] = {"model": self.models[model], "task": self.tasks[task], "image": self.image}
         engine = {}

@@ -1,4 +1,4 @@
-"""The one evaluation loop: held-out problems, greedy and sampled, always from the files of the artefact.
+"""The one evaluation loop: held-out problems, greedy and sampled, always from the files of the artifact.
 
 An image is scored as it stands in its PNG; an adapter and a soft prompt as reloaded from safetensors.
 """
@@ -30,10 +30,10 @@ from art.scoring import SCORERS
 
 
 def load_prefix(workspace: Workspace) -> Prefix:
-    """Read what stands before the question from a run's artefact.
+    """Read what stands before the question from a run's artifact.
 
     Raises:
-        RecordError, ImageError, CheckpointError: a file of the artefact is missing or damaged (named).
+        RecordError, ImageError, CheckpointError: a file of the artifact is missing or damaged (named).
     """
     folder = workspace.artifact
     artifact = read_artifact(folder)
@@ -45,10 +45,10 @@ def load_prefix(workspace: Workspace) -> Prefix:
 
 
 def load_adapter_rank(workspace: Workspace) -> int | None:
-    """Rank of the adapter in a run's artefact; None: there is none.
+    """Rank of the adapter in a run's artifact; None: there is none.
 
     Raises:
-        RecordError: a file of the artefact is missing or damaged.
+        RecordError: a file of the artifact is missing or damaged.
     """
     if not read_artifact(workspace.artifact).adapter:
         return None
@@ -143,7 +143,7 @@ class Evaluator:
 
 
 def evaluate(config: Config, key: RunKey, results: Path) -> None:
-    """Score one run of the grid from its artefact on the task's test problems."""
+    """Score one run of the grid from its artifact on the task's test problems."""
     torch.set_num_threads(1)
     evaluator = Evaluator(Workspace(config, key, results), Clock(wait_for_gpu))
     with closing(evaluator.engine):

@@ -29,6 +29,6 @@ def load_record(config: Config, key: RunKey, results: Path, name: RecordName) ->
 
 
 def settings_digest(config: Config, key: RunKey, name: RecordName) -> str:
-    """Hash of the settings that a run's artefact, or its evaluation, depends on."""
+    """Hash of the settings that a run's artifact, or its evaluation, depends on."""
     hashed = config.run_digest if name == "run" else config.evaluation_digest
     return hashed(key.model, key.task, key.method)

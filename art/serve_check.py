@@ -1,6 +1,6 @@
 """The proof of deployment: an unmodified vLLM server, asked by the plain OpenAI client as a stranger would ask it.
 
-For a model and task, an artefact of every method answers the test problems through one server, that has the base model
+For a model and task, an artifact of every method answers the test problems through one server, that has the base model
 and the adapters; then what images and adapters cost is measured, side by side, and how far the server's
 log-probabilities lie from the policy's.
 """
@@ -48,7 +48,7 @@ class ServeCheck:
 
     Raises:
         ConfigError: the configuration has no section ``serving``, or no such model or task.
-        RecordError, ImageError, CheckpointError: a run's artefact is missing or damaged (named).
+        RecordError, ImageError, CheckpointError: a run's artifact is missing or damaged (named).
         EngineError: a completion might not fit into the server's context.
     """
 
@@ -294,6 +294,6 @@ def _cached(client: openai.OpenAI) -> dict[str, float]:
 
 
 def serve_check(config: Config, model: str, task: str, results: Path) -> None:
-    """Check the artefacts of a model and task in a server and write ``results/serving/{model}/{task}``."""
+    """Check the artifacts of a model and task in a server and write ``results/serving/{model}/{task}``."""
     torch.set_num_threads(1)
     ServeCheck(config, model, task, results).run()

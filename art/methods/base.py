@@ -72,7 +72,7 @@ class TrainedMethod(ABC):
 
     @abstractmethod
     def save(self, out: Path) -> Artifact:
-        """Write the artefact folder."""
+        """Write the artifact folder."""
 
     def trained_numbers(self) -> int:
         """Count of free numbers."""

@@ -1,4 +1,4 @@
-"""Methods without training: their artefact is drawn, not optimised.  No torch, so that they take a second."""
+"""Methods without training: their artifact is drawn, not optimised.  No torch, so that they take a second."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ CONTROLS: dict[str, Callable[[Config, RunKey, Path, Path], Artifact]] = {
 
 
 def make_control(config: Config, key: RunKey, results: Path) -> None:
-    """Make the artefact of a control and write the run's folder, like training does for a trained method."""
+    """Make the artifact of a control and write the run's folder, like training does for a trained method."""
     workspace, clock = Workspace(config, key, results), Clock()
     clock.start_up()
     artifact = CONTROLS[workspace.section.kind](config, key, workspace.seed_picture, workspace.artifact)

@@ -95,7 +95,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
 def test_serving_is_a_section_where_something_is_served(folder: Path, served: Path) -> None:
     with_it, without = said(served), said(folder)
     for words in (
-        "Over 4 artefacts, the first seed\u2019s of each method, greedy accuracy",
+        "Over 4 artifacts, the first seed\u2019s of each method, greedy accuracy",
         "differs from the evaluation\u2019s by \u22125.0 to +5.0 points",
         "With 1 image the server makes 0.80 [0.80, 1.00] times the tokens a second of requests",
         "With 4 images the server makes 0.50 [0.50, 1.00] times",

@@ -139,7 +139,7 @@ SENTENCES = (
     "LoRA, peak memory 512 to 1024 MiB.",
     "lora: 120000 trained numbers, 3000 s of training steps a run, 1.00 times those of LoRA, peak memory 100 MiB.",
     "Times are wall time on cpu and H100, with one thread",
-    "Over 3 artefacts, the first seed\u2019s of each method, greedy accuracy differs from the evaluation\u2019s "
+    "Over 3 artifacts, the first seed\u2019s of each method, greedy accuracy differs from the evaluation\u2019s "
     "by \u22122.5 to +4.1 points, and the score of 0.0 % to 6.0 % of the problems",
     "by 0.0020 to 0.0833 nats a token on average and by up to 1.70",
     "With 1 image the server makes 0.90 [0.85, 0.95] times the tokens a second of requests without either, and "

@@ -37,7 +37,7 @@ def picture(lines: int, level: int = 100) -> np.ndarray:
 
 
 SEED = {"t1": picture(2), "t2": picture(3)}
-# Of ART's runs by task, method and seed: the pictures of step 0, 5 and 10, the last being the artefact.
+# Of ART's runs by task, method and seed: the pictures of step 0, 5 and 10, the last being the artifact.
 LINES = {
     ("t1", "grey", 4): (7, 9, 8),
     ("t1", "grey", 1): (10, 11, 13),

@@ -40,7 +40,7 @@ def test_filtered_rows_are_a_png_of_the_same_pixels_and_size(name: str) -> None:
 
 
 @pytest.mark.parametrize("pixels", [NOISE, NOISE[:16]], ids=["square", "wide"])
-def test_fixed_setting_is_the_size_of_the_artefact(pixels: np.ndarray) -> None:
+def test_fixed_setting_is_the_size_of_the_artifact(pixels: np.ndarray) -> None:
     assert encoded_sizes(pixels)["png"] == len(png_bytes(pixels))
 
 

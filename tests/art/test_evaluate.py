@@ -1,4 +1,4 @@
-"""Evaluation: complete items, scores that agree with the scorer, always from the files of the artefact."""
+"""Evaluation: complete items, scores that agree with the scorer, always from the files of the artifact."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def score(world: World, method: str, **sections: dict) -> list[Item]:
 
 @pytest.fixture
 def made(world: World) -> World:
-    """A world with the artefacts of three controls."""
+    """A world with the artifacts of three controls."""
     for method in ("no_image", "random_image", "random_string"):
         make_control(world.config(), world.key(method), world.results)
     return world
@@ -103,7 +103,7 @@ def test_a_damaged_run_is_named_and_leaves_no_items(made: World, damage: str) ->
     assert not (folder / "items.jsonl").exists() and not (folder / "evaluation.json").exists()
 
 
-def test_an_artefact_of_other_settings_is_not_scored(made: World) -> None:
+def test_an_artifact_of_other_settings_is_not_scored(made: World) -> None:
     with pytest.raises(RecordError, match=r"seed0: run\.json was made with other settings .*; rerun it"):
         score(made, "random_image", image={"size": 96})
 

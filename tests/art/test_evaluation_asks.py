@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from artefacts import METHODS, RANK, prefix_of, write_artefact
+from artifacts import METHODS, RANK, prefix_of, write_artifact
 from recording_engine import RecordingEngine, record_engines
 from tiny_world import World
 
@@ -52,11 +52,11 @@ def test_the_engine_is_asked_what_the_settings_say(world: World, opened: list[Re
 
 
 @pytest.mark.parametrize("kind", METHODS)
-def test_the_engine_is_opened_and_asked_with_the_artefact(
+def test_the_engine_is_opened_and_asked_with_the_artifact(
     world: World, opened: list[RecordingEngine], tiny_policy: Policy, kind: str
 ) -> None:
     config, method = world.config(evaluation=SHORT), METHODS[kind]
-    write_artefact(world, config, kind, 1, tiny_policy, seed=1)
+    write_artifact(world, config, kind, 1, tiny_policy, seed=1)
     evaluate(config, world.key(method, seed=1), world.results)
     (engine,) = opened
     adapter = kind == "adapter"
@@ -98,7 +98,7 @@ def test_the_record_counts_tokens_and_names_where_it_ran(
     monkeypatch.setattr("art.evaluate.device_name", lambda device: f"my {device.type}")
     monkeypatch.setattr("art.evaluate.peak_memory", lambda device: 77)
     config = world.config()  # eight problems in three batches, each prompt once greedy and once for its two samples
-    write_artefact(world, config, "text", 0, tiny_policy)
+    write_artifact(world, config, "text", 0, tiny_policy)
     folder = world.folder("random_string")
     evaluate(config, world.key("random_string"), world.results)
     made = record(folder)
@@ -172,7 +172,7 @@ def test_it_runs_on_one_thread_with_deterministic_algorithms(world: World) -> No
 
 
 def test_an_adapter_without_a_rank_is_named(world: World, tiny_policy: Policy) -> None:
-    write_artefact(world, world.config(), "adapter", 0, tiny_policy)
+    write_artifact(world, world.config(), "adapter", 0, tiny_policy)
     path = world.folder("lora") / "artifact/adapter/adapter_config.json"
     path.write_text(path.read_text().replace(f'"r": {RANK}', '"r": "two"'))
     with pytest.raises(RecordError, match=r"lora/seed0/artifact/adapter/adapter_config\.json: r: 'two' is no rank"):

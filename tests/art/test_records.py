@@ -194,7 +194,7 @@ def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_older_artefact_and_checkpoint(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_older_artifact_and_checkpoint(tmp_path: Path) -> None:
     import numpy as np
     import torch
 

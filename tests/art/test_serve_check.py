@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from artefacts import lively, make_lively, write_artefact
+from artifacts import lively, make_lively, write_artifact
 from fake_server import VERSION, FakeServer, Launched, launched
 from PIL import Image
 from tiny_world import World
@@ -49,15 +49,15 @@ from art.serve_check import ServeCheck, serve_check
 from art.synthetic.tasks import problems
 
 CONTROLS = {"no_image": {"kind": "no_image"}, "random_image": {"kind": "random_image", "draws": 2}}
-# Kind of the artefact, section and rank.  The adapters are of two ranks, the image of ART is not the first one.
-ARTEFACTS = {
+# Kind of the artifact, section and rank.  The adapters are of two ranks, the image of ART is not the first one.
+ARTIFACTS = {
     "random_string": ("text", {"kind": "random_string", "draws": 2}, 0),
     "art": ("image", {"kind": "art"}, 0),
     "lora": ("adapter", {"kind": "lora", "rank": 2}, 2),
     "lora_wide": ("adapter", {"kind": "lora", "rank": 9}, 9),
     "soft_prompt": ("embeddings", {"kind": "soft_prompt"}, 0),
 }
-METHODS = CONTROLS | {method: section for method, (_, section, _) in ARTEFACTS.items()}
+METHODS = CONTROLS | {method: section for method, (_, section, _) in ARTIFACTS.items()}
 VARIANTS, REQUESTS, REPEATS, PROBLEMS, LENGTH = [1, 3], 6, 2, 8, 6
 SHIFT = 0.5
 BARE = {"reference": "no_image"}
@@ -86,7 +86,7 @@ def policy(tiny_policy: Policy) -> Policy:
 
 @pytest.fixture(scope="module")
 def finished(tiny_inputs: Path, policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Artefacts of all methods, and evaluations; more problems than are served, one of them veiled."""
+    """Artifacts of all methods, and evaluations; more problems than are served, one of them veiled."""
     root = shutil.copytree(tiny_inputs, tmp_path_factory.mktemp("served") / "world")
     make_lively(root / "checkpoint")
     some = problems("arithmetic", "test", PROBLEMS + 2, 0)
@@ -100,8 +100,8 @@ def finished(tiny_inputs: Path, policy: Policy, tmp_path_factory: pytest.TempPat
             if method in CONTROLS:
                 make_control(config, world.key(method), world.results)
             else:
-                kind, _, rank = ARTEFACTS[method]
-                write_artefact(world, config, kind, len(method) % 2, policy, method=method, rank=rank)
+                kind, _, rank = ARTIFACTS[method]
+                write_artifact(world, config, kind, len(method) % 2, policy, method=method, rank=rank)
             evaluate(config, world.key(method), world.results)
         yield world
 
@@ -147,7 +147,7 @@ def picture(body: dict[str, Any]) -> bytes:
 
 
 def test_answers_of_the_server_are_the_evaluations(finished: World, server: Launched) -> None:
-    """Same model, same arithmetic: then each artefact has to answer as it did, and as no other."""
+    """Same model, same arithmetic: then each artifact has to answer as it did, and as no other."""
     assert not server.open
     items = read_records(folder(finished.results) / "served.jsonl", ServedItem)
     answers = set()
@@ -164,7 +164,7 @@ def test_answers_of_the_server_are_the_evaluations(finished: World, server: Laun
     assert list(table["method"]) == list(METHODS) and not table[["score_differs", "text_differs"]].any(axis=None)
 
 
-def test_each_artefact_is_what_was_asked(finished: World, server: Launched) -> None:
+def test_each_artifact_is_what_was_asked(finished: World, server: Launched) -> None:
     bodies = [body for body in server.requests if not body.get("stream") and not body.get("logprobs")]
     base = str(finished.root / "checkpoint")
     kinds = {"art": ["image_url", "text"], "random_image": ["image_url", "text"]}
@@ -190,7 +190,7 @@ def test_each_artefact_is_what_was_asked(finished: World, server: Launched) -> N
     assert len(bodies) == PROBLEMS * len(METHODS)
 
 
-def test_the_gap_is_measured_with_each_artefact(finished: World, server: Launched) -> None:
+def test_the_gap_is_measured_with_each_artifact(finished: World, server: Launched) -> None:
     """Without its adapter, or with another prefix, the two would lie apart by more than what the server adds."""
     gaps = read_records(folder(finished.results) / "gap.jsonl", GapRecord)
     assert [gap.method for gap in gaps] == list(METHODS)
@@ -431,7 +431,7 @@ def test_a_measurement_is_not_tried_again(
     assert len(lost) == 1 and not folder(results).exists()
 
 
-def test_a_missing_artefact_is_named_before_a_server_starts(world: World, servers: list[Launched]) -> None:
+def test_a_missing_artifact_is_named_before_a_server_starts(world: World, servers: list[Launched]) -> None:
     with pytest.raises(RecordError, match=r"no_image/seed0/run\.json"):
         serve_check(settings(world), "tiny", "arithmetic", world.results)
     assert not servers

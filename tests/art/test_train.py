@@ -43,7 +43,7 @@ def test_phases_wait_for_the_device(world: World, monkeypatch: pytest.MonkeyPatc
     assert len(waits) >= 2 * len(phases)
 
 
-def test_the_last_snapshot_is_the_artefact_and_the_first_the_seed(world: World) -> None:
+def test_the_last_snapshot_is_the_artifact_and_the_first_the_seed(world: World) -> None:
     folder = run(world, "art")
     assert (folder / "snapshots/step0003.png").read_bytes() == (folder / "artifact/image.png").read_bytes()
     assert (folder / "snapshots/step0000.png").read_bytes() == (world.results / "seeds/arithmetic.png").read_bytes()

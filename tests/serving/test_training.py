@@ -36,7 +36,7 @@ def steps(world: ServingWorld, method: str) -> list[StepRecord]:
 
 
 def test_two_passes_train_and_evaluate(serving_world: ServingWorld) -> None:
-    """vLLM samples, the frozen copy takes the gradient; the artefact is the usual one."""
+    """vLLM samples, the frozen copy takes the gradient; the artifact is the usual one."""
     config, key = serving_world.config(**VLLM), serving_world.key("art")
     train(config, key, serving_world.results)
     evaluate(config, key, serving_world.results)
@@ -129,7 +129,7 @@ def test_the_processes_of_vllm_end_with_ours() -> None:
         assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_every_artefact_is_served(serving_world: ServingWorld) -> None:
+def test_every_artifact_is_served(serving_world: ServingWorld) -> None:
     """The check over all methods, and the tables' numbers from it."""
     data = serving_world.mapping()
     data["serving"] = {"problems": 48, "variants": [1, 2], "requests": 6, "concurrency": 4, "repeats": 2}

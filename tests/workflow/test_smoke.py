@@ -53,7 +53,7 @@ def test_nothing_is_done_twice_and_the_report_is_written(smoke: Project) -> None
 
 
 def test_killed_workflow_ends_with_the_same_bytes(smoke: Project) -> None:
-    """Artefact, items and tables (but those of times) of the undisturbed workflow and of one that was killed."""
+    """Artifact, items and tables (but those of times) of the undisturbed workflow and of one that was killed."""
     folder, tables = smoke.root / RUN, smoke.root / "results/smoke/paper/tables"
 
     def outcome() -> dict[Path, bytes]:

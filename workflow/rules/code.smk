@@ -76,7 +76,7 @@ def train_code(wildcards):
 
 
 def evaluate_code(wildcards):
-    """An artefact is scored by the same code as every other, and by what its run picks."""
+    """An artifact is scored by the same code as every other, and by what its run picks."""
     return code("art/evaluate.py", engine_file(CONFIG.engine), *picked(wildcards))
 
 

@@ -146,7 +146,7 @@ def evaluation_digest(wildcards):
 
 
 def served(file):
-    """A file, or folder, of every run whose artefact is served."""
+    """A file, or folder, of every run whose artifact is served."""
 
     def paths(wildcards):
         return [f"{RESULTS}/{run.folder}/{file}" for run in CONFIG.served_runs(wildcards.model, wildcards.task)]

@@ -1,4 +1,4 @@
-# Held-out problems, answered before the artefact as it was stored.
+# Held-out problems, answered before the artifact as it was stored.
 
 
 rule evaluate:

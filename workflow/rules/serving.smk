@@ -1,4 +1,4 @@
-# The artefacts of a model and task, served by an unmodified vLLM.  The times are those of a machine that does nothing else.
+# The artifacts of a model and task, served by an unmodified vLLM.  The times are those of a machine that does nothing else.
 
 
 rule serve_check:

@@ -255,7 +255,7 @@ def test_a_soft_prompt_starts_from_ordinary_tokens_drawn_by_its_seed(
     assert len(start) == 4 and all((allowed == row).all(dim=1).any() for row in start)
 
 
-# -- damaged artefacts ---------------------------------------------------------------------------------------------
+# -- damaged artifacts ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_soft_prompt_starts_from_ordinary_tokens_drawn_by_its_seed(
     ],
 )
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_a_damaged_artefact_is_named(world: World, tiny_checkpoint: Path, name: str, file: str, damage: str) -> None:
+def test_a_damaged_artifact_is_named(world: World, tiny_checkpoint: Path, name: str, file: str, damage: str) -> None:
     policy = Policy(tiny_checkpoint)
     workspace = save(world, made(world, policy, name), name)
     path = workspace.artifact / file
@@ -287,7 +287,7 @@ def test_a_damaged_artefact_is_named(world: World, tiny_checkpoint: Path, name: 
         load_prefix(workspace)
 
 
-def test_saving_replaces_an_older_artefact_whole(world: World, tiny_policy: Policy) -> None:
+def test_saving_replaces_an_older_artifact_whole(world: World, tiny_policy: Policy) -> None:
     workspace = save(world, made(world, tiny_policy, "art"), "art")
     (workspace.artifact / "litter.txt").write_text("from another time")
     made(world, tiny_policy, "art").save(workspace.artifact)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from artefacts import write_adapter
+from artifacts import write_adapter
 
 from art.config import EngineSection, ModelSection
 from art.images import random_image

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from artefacts import write_adapter
+from artifacts import write_adapter
 from fake_server import MODEL, FakeServer, engine, launched
 
 from art.config import EngineSection, ModelSection

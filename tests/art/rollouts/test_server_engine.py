@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from artefacts import write_adapter
+from artifacts import write_adapter
 from fake_server import MODEL, VERSION, FakeServer, engine
 
 from art.images import encode_png, random_image
@@ -135,13 +135,13 @@ def test_a_request_says_everything_that_sampling_depends_on(
     assert tiny_policy.image_text not in str(body), "the server puts an image's tokens in itself"
 
 
-def test_the_picture_of_a_request_is_the_artefacts(
+def test_the_picture_of_a_request_is_the_artifacts(
     tiny_policy: Policy, fake: FakeServer, some: list[Problem], tmp_path: Path
 ) -> None:
     engine(tiny_policy, fake.url).sample(some, IMAGE, 1, Decoding(1.0, 1))
-    encode_png(random_image(64, np.random.default_rng(3)), tmp_path / "artefact.png")
+    encode_png(random_image(64, np.random.default_rng(3)), tmp_path / "artifact.png")
     urls = [body["messages"][0]["content"][0]["image_url"]["url"] for body in fake.requests]
-    assert [base64.b64decode(url.split(",")[1]) for url in urls] == [(tmp_path / "artefact.png").read_bytes()] * 3
+    assert [base64.b64decode(url.split(",")[1]) for url in urls] == [(tmp_path / "artifact.png").read_bytes()] * 3
 
 
 def test_embeddings_go_as_bfloat16() -> None:

@@ -1,4 +1,4 @@
-"""Training through a server: the same artefact, the gap in the log, adapters that are loaded, and servers that die."""
+"""Training through a server: the same artifact, the gap in the log, adapters that are loaded, and servers that die."""
 
 from __future__ import annotations
 

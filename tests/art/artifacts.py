@@ -1,4 +1,4 @@
-"""Artefacts that no training made: each kind in two variants, large enough to move what the tiny model says."""
+"""Artifacts that no training made: each kind in two variants, large enough to move what the tiny model says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from art.runs import Clock, Workspace
 
 RANK = 2
 TEXTS = ("a red coin", "twelve")
-# The method whose artefact is of each kind.
+# The method whose artifact is of each kind.
 METHODS = {"image": "art", "text": "random_string", "embeddings": "soft_prompt", "adapter": "lora"}
 
 
@@ -36,7 +36,7 @@ def _loud(values: dict[str, torch.Tensor]) -> None:
 
 
 def lively(policy: Policy) -> Policy:
-    """A copy that says something else after, or under, another artefact."""
+    """A copy that says something else after, or under, another artifact."""
     made = copy.deepcopy(policy)
     _loud(dict(made.model.named_parameters()))
     return made
@@ -58,7 +58,7 @@ def write_adapter(policy: Policy, folder: Path, seed: int = 0, rank: int = RANK)
 
 
 def prefix_of(kind: str, variant: int) -> Prefix:
-    """What the artefact puts before the question; numbers that bfloat16 holds."""
+    """What the artifact puts before the question; numbers that bfloat16 holds."""
     if kind == "image":
         return Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(variant))))
     if kind == "text":
@@ -70,7 +70,7 @@ def prefix_of(kind: str, variant: int) -> Prefix:
     return Prefix()
 
 
-def write_artefact(
+def write_artifact(
     world: World,
     config: Config,
     kind: str,
@@ -81,17 +81,17 @@ def write_artefact(
     seed: int = 0,
     rank: int = RANK,
 ) -> None:
-    """The artefact and the record of a run, of the kind's method if no other is named."""
+    """The artifact and the record of a run, of the kind's method if no other is named."""
     run = Workspace(config, world.key(method or METHODS[kind], seed=seed), world.results)
     prefix = prefix_of(kind, variant)
-    artefact = Artifact(
+    artifact = Artifact(
         kind=run.section.kind,
         image_size=64 if kind == "image" else None,
         text=prefix.text,
         embeddings=kind == "embeddings",
         adapter=kind == "adapter",
     )
-    with artifact_folder(run.artifact, artefact) as folder:
+    with artifact_folder(run.artifact, artifact) as folder:
         if kind == "image":
             encode_png(random_image(64, np.random.default_rng(variant)), folder / IMAGE)
         elif kind == "embeddings":
@@ -104,7 +104,7 @@ def write_artefact(
 def said(
     policy: Policy, problems: list[Problem], kind: str | None, variant: int, folder: Path, length: int
 ) -> list[str]:
-    """The greedy answers with an artefact over or before them (its adapter in ``folder``); kind None: without one."""
+    """The greedy answers with an artifact over or before them (its adapter in ``folder``); kind None: without one."""
     if kind == "adapter":
         policy = copy.deepcopy(policy)
         overlay_adapter(policy, folder)

@@ -1,4 +1,4 @@
-"""What is scored is the artefact: with other files in it the answers are those of the other one, in every engine."""
+"""What is scored is the artifact: with other files in it the answers are those of the other one, in every engine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from artefacts import METHODS, lively, make_lively, said, write_artefact
+from artifacts import METHODS, lively, make_lively, said, write_artifact
 from fake_server import FakeServer
 from fake_vllm import fake_vllm
 from tiny_world import World
@@ -34,7 +34,7 @@ def lively_world(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.mark.parametrize("engine", ["transformers", "server"])
 @pytest.mark.parametrize("kind", METHODS)
-def test_the_answers_are_those_of_the_artefact(lively_world: World, policy: Policy, kind: str, engine: str) -> None:
+def test_the_answers_are_those_of_the_artifact(lively_world: World, policy: Policy, kind: str, engine: str) -> None:
     world, key = lively_world, lively_world.key(METHODS[kind])
     problems = read_records(world.results / "tasks/arithmetic/test.jsonl", Problem)
     with closing(FakeServer(policy, str(world.root / "checkpoint"))) as fake:
@@ -42,7 +42,7 @@ def test_the_answers_are_those_of_the_artefact(lively_world: World, policy: Poli
         config = world.config(evaluation=SETTINGS, engine=section)
         wanted = [said(policy, problems, None, 0, Path(), LENGTH)]
         for variant in range(2):
-            write_artefact(world, config, kind, variant, policy)
+            write_artifact(world, config, kind, variant, policy)
             evaluate(config, key, world.results)
             items = read_records(world.folder(METHODS[kind]) / "items.jsonl", Item)
             adapter = world.folder(METHODS[kind]) / "artifact/adapter"
@@ -52,14 +52,14 @@ def test_the_answers_are_those_of_the_artefact(lively_world: World, policy: Poli
 
 
 @pytest.mark.parametrize("kind", METHODS)
-def test_vllm_gets_the_artefact(lively_world: World, policy: Policy, kind: str) -> None:
+def test_vllm_gets_the_artifact(lively_world: World, policy: Policy, kind: str) -> None:
     """Its stand-in answers by a hash of all that it is sent."""
     world, key = lively_world, lively_world.key(METHODS[kind])
     config = world.config(evaluation=SETTINGS, engine={"kind": "vllm"})
     found = []
     with fake_vllm(policy):
         for variant in (0, 1, 0):
-            write_artefact(world, config, kind, variant, policy)
+            write_artifact(world, config, kind, variant, policy)
             evaluate(config, key, world.results)
             found.append(read_records(world.folder(METHODS[kind]) / "items.jsonl", Item))
     assert found[0] == found[2] and len(found[0]) == 8
