@@ -7,8 +7,8 @@
 #   snakemake search     the search of hyper-parameters on validation problems, into results/search
 #   snakemake pretrain   makes the reference models anew, into results/pretrain (hours)
 #
-# A file given by --configfile is a whole experiment and stands in for the default one.
-if "models" not in config:
+# A file given by --configfile is a whole experiment and stands in for the default one; what --config gives is laid over it.
+if not workflow.configfiles:
 
     configfile: "config/default.yaml"
 

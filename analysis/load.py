@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.statistics import Array
-from art.config import Config, RunKey
-from art.records import Item, RecordError, RunRecord, StepRecord, atomic_path, read_records
-from art.run_record import load_record
+from art.config.experiment import Config, RunKey
+from art.errors import RecordError
+from art.files import atomic_path, read_records
+from art.store.artifact import Artifact, read_artifact
+from art.store.records import Item, RunRecord, StepRecord
+from art.store.run_record import load_record
 
 
 @dataclass
@@ -29,6 +32,47 @@ class Cell:
 
 
 CellKey = tuple[str, str, str]
+
+
+class Experiment:
+    """A finished experiment, as measures read it.
+
+    Args:
+        config: the configuration.
+        results: folder that its runs were written to.
+        scores: of all runs; None: read from the folder when they are first asked for.
+    """
+
+    def __init__(self, config: Config, results: Path, scores: dict[CellKey, Cell] | None = None) -> None:
+        self.config, self.results, self._scores = config, results, scores
+
+    @property
+    def scores(self) -> dict[CellKey, Cell]:
+        """See ``load_scores``."""
+        if self._scores is None:
+            self._scores = load_scores(self.config, self.results)
+        return self._scores
+
+    def runs(self) -> Iterator[tuple[RunKey, RunRecord]]:
+        """The training records (``run.json``) of the grid."""
+        for run in self.config.grid():
+            yield run, load_record(self.config, run, self.results, "run")
+
+    def curves(self) -> Iterator[tuple[RunKey, list[StepRecord]]]:
+        """The learning curves (``train.jsonl``) of the grid."""
+        for run, _ in self.runs():
+            yield run, read_records(self.results / run.folder / "train.jsonl", StepRecord)
+
+    def images(self) -> Iterator[tuple[RunKey, Artifact]]:
+        """Runs of the grid whose artifact is an image, drawn or trained."""
+        for run, _ in self.runs():
+            artifact = read_artifact(self.results / run.folder / "artifact")
+            if artifact.image_size is not None:
+                yield run, artifact
+
+    def trained_images(self) -> list[RunKey]:
+        """Runs of the grid whose artifact is a trained image."""
+        return [run for run, artifact in self.images() if artifact.trained_numbers]
 
 
 def load_scores(config: Config, results: Path) -> dict[CellKey, Cell]:
@@ -77,23 +121,6 @@ def _by_item(path: Path, items: list[Item]) -> tuple[set[str], int, dict[str, fl
 def _difference(ids: set[str], expected: list[str]) -> str:
     odd = sorted(ids.symmetric_difference(expected))
     return f"first id in one only: {odd[0]}" if odd else "same ids"
-
-
-def load_runs(config: Config, results: Path) -> Iterator[tuple[RunKey, RunRecord]]:
-    """The training records (``run.json``) of the grid."""
-    for run in config.grid():
-        yield run, load_record(config, run, results, "run")
-
-
-def load_curves(config: Config, results: Path) -> Iterator[tuple[RunKey, list[StepRecord]]]:
-    """The learning curves (``train.jsonl``) of the grid."""
-    for run, _ in load_runs(config, results):
-        yield run, read_records(results / run.folder / "train.jsonl", StepRecord)
-
-
-def art_runs(config: Config, results: Path) -> list[RunKey]:
-    """Runs of the grid whose artifact is a trained picture."""
-    return [run for run, record in load_runs(config, results) if record.kind == "art"]
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:

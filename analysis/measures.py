@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import statistics
-from analysis.load import Cell, CellKey, load_curves, load_runs
-from art.config import TRAINED_KINDS, AnalysisSection, Config
-from art.records import StepRecord
+from analysis.load import Cell, CellKey, Experiment
+from art.config.methods import TRAINED_KINDS
+from art.config.sections import AnalysisSection
+from art.store.records import StepRecord
 
 ACCURACY = [
     "model",
@@ -74,10 +74,11 @@ def cell_rng(seed: int, *key: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(hashlib.sha256("/".join(key).encode()).digest()[:8])])
 
 
-def accuracy(config: Config, scores: Scores) -> pd.DataFrame:
+def accuracy(experiment: Experiment) -> pd.DataFrame:
     """Mean score by method with percentile and BCa intervals over items and seeds."""
+    config = experiment.config
     settings, rows = config.analysis, []
-    for key, cell in scores.items():
+    for key, cell in experiment.scores.items():
         model, task, decoding = key
         for method, samples in _distributions(settings, key, cell).items():
             matrix = cell.scores[method]
@@ -88,15 +89,16 @@ def accuracy(config: Config, scores: Scores) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=ACCURACY)
 
 
-def comparisons(config: Config, scores: Scores) -> pd.DataFrame:
+def comparisons(experiment: Experiment) -> pd.DataFrame:
     """Paired comparison of every method with the baseline and with the reference.
 
     ``p_exact`` is there where one run stands against one; several draws or seeds are no exchangeable pair, so there
     the bootstrap's p counts, which varies them.  Holm's family: the counting p of all methods x tasks of one model and
     decoding against one baseline.  The pair of baseline and reference is tested once, in the baseline's family.
     """
+    config = experiment.config
     settings, rows = config.analysis, []
-    for key, cell in scores.items():
+    for key, cell in experiment.scores.items():
         samples = _distributions(settings, key, cell)
         for baseline in dict.fromkeys((settings.baseline, settings.reference)):
             for method in cell.scores if baseline in cell.scores else []:
@@ -148,10 +150,11 @@ def _comparison(
     }
 
 
-def learning(config: Config, results: Path) -> pd.DataFrame:
+def learning(experiment: Experiment) -> pd.DataFrame:
     """Every step of every run; ``seconds`` and ``detail`` become one column an entry."""
+    config = experiment.config
     rows = []
-    for run, steps in load_curves(config, results):
+    for run, steps in experiment.curves():
         head = run.model_dump() | {"kind": config.methods[run.method].kind}
         for step in steps:
             fields = step.model_dump(exclude={"seconds", "detail"})
@@ -161,7 +164,7 @@ def learning(config: Config, results: Path) -> pd.DataFrame:
     return _ordered(pd.DataFrame(rows), LEARNING)
 
 
-def cost(config: Config, results: Path) -> pd.DataFrame:
+def cost(experiment: Experiment) -> pd.DataFrame:
     """Resources of every training run.
 
     ``completions`` counts all that were sampled (or the references, where they are the objective), ``updates`` the
@@ -169,9 +172,10 @@ def cost(config: Config, results: Path) -> pd.DataFrame:
     ``seconds_total`` is the whole process; ``seconds_training`` and the columns by phase are the steps alone, and
     ``ratio_to_reference`` is ``seconds_training`` over the reference method's mean.  Tokens are those of sampling.
     """
+    config = experiment.config
     group = 1 if config.objective.kind == "supervised" else config.training.completions
     rows = []
-    for (run, record), (_, steps) in zip(load_runs(config, results), load_curves(config, results), strict=True):
+    for (run, record), (_, steps) in zip(experiment.runs(), experiment.curves(), strict=True):
         phases = training_seconds(steps)
         seconds = {"total": record.seconds["total"], "training": sum(phases.values())} | phases
         fields = record.model_dump(include=set(COST) | {"peak_memory_bytes"})
@@ -200,10 +204,10 @@ def training_seconds(steps: list[StepRecord]) -> dict[str, float]:
     return dict(seconds)
 
 
-def versions(config: Config, results: Path) -> pd.DataFrame:
+def versions(experiment: Experiment) -> pd.DataFrame:
     """Software, revision and device of the training runs; ``runs`` counts those that share the value."""
     counts: Counter[tuple[str, str]] = Counter()
-    for _, record in load_runs(config, results):
+    for _, record in experiment.runs():
         about = {"revision": record.revision or "unknown", "device": record.device, "threads": str(record.threads)}
         counts.update((record.versions | about).items())
     return pd.DataFrame([(*pair, count) for pair, count in sorted(counts.items())], columns=VERSIONS)

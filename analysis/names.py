@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from art.config import Config
+from art.config.experiment import Config
 
 LABELS = {
     "art": "ART",

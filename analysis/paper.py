@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 import typst
 
-from art.config import load_config
-from art.records import atomic_path
+from art.config.reading import load_config
+from art.errors import ArtError, printed
+from art.files import atomic_path
 
 
 def typeset(source: Path, config: Path, out: Path) -> None:
@@ -35,11 +36,11 @@ def main(
     out: Annotated[Path, typer.Option(help="PDF to write")],
 ) -> None:
     """Typeset the paper."""
-    try:
-        typeset(source, config, out)
-    except typst.TypstError as error:
-        typer.echo(f"error: {error.diagnostic or error}", err=True)
-        raise typer.Exit(1) from None
+    with printed("analysis"):
+        try:
+            typeset(source, config, out)
+        except typst.TypstError as error:
+            raise ArtError(error.diagnostic or error) from None
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import statistics
-from analysis.load import CellKey, art_runs
+from analysis.load import CellKey, Experiment
 from analysis.measures import Scores, cell_rng
 from analysis.steganography import encoded_sizes
-from art.config import Config, RunKey
-from art.images import ImageError, decode_png, distance, png_bytes
+from art.config.experiment import RunKey
+from art.pictures.png import ImageError, decode_png, distance, png_bytes
+from art.store.artifact import Artifact
 
 PNG = [
     "model",
@@ -48,7 +49,6 @@ DISTANCE = [
     "low",
     "high",
 ]
-ROLES = {"art": "trained", "seed_image": "seed", "random_image": "random"}
 
 
 def seed_path(results: Path, task: str) -> Path:
@@ -78,16 +78,16 @@ def snapshots(results: Path, run: RunKey) -> Iterator[tuple[int, Path]]:
         yield int(path.stem.removeprefix("step")), path
 
 
-def png(config: Config, results: Path, scores: Scores) -> pd.DataFrame:
+def png(experiment: Experiment) -> pd.DataFrame:
     """Bytes of seed, trained and random pictures under every encoder, beside the greedy accuracy gained.
 
     ``growth`` = bytes / start_bytes; ``ratio`` = bytes / raw bytes; ``gain`` is over the baseline's accuracy.
     """
+    config, results = experiment.config, experiment.results
     rows = []
-    for run in config.grid():
-        role = ROLES.get(config.methods[run.method].kind)
-        if role is None:
-            continue
+    scores = experiment.scores
+    for run, artifact in experiment.images():
+        role = _role(artifact)
         seed = decode_png(seed_path(results, run.task), config.image.size)
         pixels = seed if role == "seed" else decode_png(trained_path(results, run), config.image.size)
         start = decode_png(start_path(results, run), config.image.size) if role == "trained" else seed
@@ -101,10 +101,11 @@ def png(config: Config, results: Path, scores: Scores) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PNG)
 
 
-def png_steps(config: Config, results: Path) -> pd.DataFrame:
+def png_steps(experiment: Experiment) -> pd.DataFrame:
     """Bytes of the snapshots of every ART run under the fixed PNG setting; growth over the run's step 0."""
+    config, results = experiment.config, experiment.results
     rows = []
-    for run in art_runs(config, results):
+    for run in experiment.trained_images():
         start = 0
         for step, path in snapshots(results, run):
             pixels = decode_png(path, config.image.size)
@@ -114,22 +115,30 @@ def png_steps(config: Config, results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=PNG_STEPS)
 
 
-def distances(config: Config, results: Path, scores: Scores) -> pd.DataFrame:
+def distances(experiment: Experiment) -> pd.DataFrame:
     """How far each trained picture lies from the task's seed picture, bound and measured, and what it scores (greedy).
 
     The interval is a bootstrap over the items of the one run.
     """
+    config, results = experiment.config, experiment.results
     settings, rows = config.analysis, []
-    for run in art_runs(config, results):
+    for run in experiment.trained_images():
         pair = (trained_path(results, run), seed_path(results, run.task))
         measured = distance(*(decode_png(path, config.image.size) for path in pair))
-        matrix = _greedy(scores, run)
+        matrix = _greedy(experiment.scores, run)
         rng = cell_rng(settings.seed, *_key(run))
         samples = statistics.resample_means({run.method: matrix}, rng, settings.resamples)[run.method]
         interval = statistics.percentile_interval(samples, settings.confidence)
         bound = getattr(config.methods[run.method], "max_distance", None)
         rows.append((*run.model_dump().values(), bound, *measured, matrix.mean(), *interval))
     return pd.DataFrame(rows, columns=DISTANCE).astype({"max_distance": "Int64"})
+
+
+def _role(artifact: Artifact) -> str:
+    """What an image stands for: a trained one, the seed picture itself, or a random draw."""
+    if artifact.trained_numbers:
+        return "trained"
+    return "seed" if artifact.kind == "seed_image" else "random"
 
 
 def _key(run: RunKey) -> CellKey:

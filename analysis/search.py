@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.load import load_curves
-from art.config import TRAINED_KINDS, Config
-from art.records import RecordError, StepRecord
+from analysis.load import Experiment
+from art.config.experiment import Config
+from art.config.methods import TRAINED_KINDS
+from art.errors import RecordError
+from art.store.records import StepRecord
 
 SEARCH = ["model", "task", "method", "kind", "settings", "seeds", "final", "area", "rank", "mean_rank", "chosen"]
 NOT_SETTINGS = {"kind", "models", "tasks"}
 
 
-def search(config: Config, results: Path) -> pd.DataFrame:
+def search(experiment: Experiment) -> pd.DataFrame:
     """One row a model, task and variant.
 
     ``final`` is the last greedy validation accuracy and ``area`` the mean height of the validation curve over the run's
@@ -32,11 +34,12 @@ def search(config: Config, results: Path) -> pd.DataFrame:
         RecordError: a run has no validation accuracy, or the variants of a kind were not run on the same
             models and tasks.
     """
+    config = experiment.config
     rows = []
-    for run, steps in load_curves(config, results):
+    for run, steps in experiment.curves():
         kind = config.methods[run.method].kind
         if kind in TRAINED_KINDS:
-            final, area = curve_summary(steps, results / run.folder / "train.jsonl")
+            final, area = curve_summary(steps, experiment.results / run.folder / "train.jsonl")
             rows.append((run.model, run.task, run.method, kind, final, area))
     if not rows:
         raise RecordError(f"{config.name}: no trained method to choose among")

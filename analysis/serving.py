@@ -11,20 +11,13 @@ import numpy as np
 import pandas as pd
 
 from analysis import statistics
-from analysis.load import load_curves
+from analysis.load import Experiment
 from analysis.measures import cell_rng
-from art.config import Config, RunKey
-from art.records import (
-    AnyRecord,
-    GapRecord,
-    Item,
-    LoadRecord,
-    RecordError,
-    ServedItem,
-    ServingRecord,
-    read_record,
-    read_records,
-)
+from art.config.digests import serving_digest
+from art.config.experiment import Config, RunKey
+from art.errors import RecordError
+from art.files import AnyRecord, read_record, read_records
+from art.store.records import GapRecord, Item, LoadRecord, Mismatch, ServedItem, ServingRecord
 
 SERVED = ["model", "task", "method", "kind", "seed", "engine", "n"]
 SERVED += ["accuracy_served", "accuracy_evaluated", "difference", "low", "high", "p_exact"]
@@ -35,11 +28,12 @@ LOAD += [f"{name}{end}" for name in ("rate", "first_token") for end in ("", "_lo
 GAP = ["model", "task", "source", "method", "tokens", "mean", "maximum", "effective"]
 
 
-def served(config: Config, results: Path) -> pd.DataFrame:
+def served(experiment: Experiment) -> pd.DataFrame:
     """Greedy accuracy through the server and in the evaluation, on the same problems.
 
     ``score_differs`` and ``text_differs`` are shares of problems; the interval is the paired bootstrap's over problems.
     """
+    config, results = experiment.config, experiment.results
     rows, settings = [], config.analysis
     for model, task in _cells(config):
         answers: dict[str, list[ServedItem]] = {}
@@ -77,11 +71,12 @@ def served(config: Config, results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SERVED)
 
 
-def serving_load(config: Config, results: Path) -> pd.DataFrame:
+def serving_load(experiment: Experiment) -> pd.DataFrame:
     """Rate (completion tokens a second) and time to the first token (s), medians over the repeats with their range.
 
     A ratio is of the condition's value to that of no image in the same repeat: again the median, and the range.
     """
+    config, results = experiment.config, experiment.results
     rows = []
     for model, task in _cells(config):
         records = _read(config, results, model, task, "load", LoadRecord)
@@ -104,27 +99,32 @@ def serving_load(config: Config, results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=LOAD)
 
 
-def gap(config: Config, results: Path) -> pd.DataFrame:
+def gap(experiment: Experiment) -> pd.DataFrame:
     """Absolute differences of log-probabilities (nats a token): in the check of each artifact, and in training.
 
     In training, ``mean`` is over steps, weighted by their tokens; ``maximum`` is the largest of all.
     """
+    config, results = experiment.config, experiment.results
     rows = []
     for model, task in _cells(config):
         for record in _read(config, results, model, task, "gap", GapRecord):
-            numbers = (record.tokens, record.mean, record.maximum, record.effective)
-            rows.append((model, task, "server", record.method, *numbers))
-    for run, steps in load_curves(config, results):
-        measured = [step for step in steps if step.gap_mean is not None]
+            rows.append((model, task, "server", record.method, *_numbers(record)))
+    for run, steps in experiment.curves():
+        measured = [step.mismatch for step in steps if step.mismatch is not None]
         if measured:
-            tokens = np.array([step.gap_tokens for step in measured])
-            mean, effective = (
-                float(np.average([getattr(step, name) for step in measured], weights=tokens))
-                for name in ("gap_mean", "effective_share")
+            tokens = np.array([step.tokens for step in measured])
+            over_steps = Mismatch(
+                tokens=int(tokens.sum()),
+                mean=float(np.average([step.mean for step in measured], weights=tokens)),
+                maximum=max(step.maximum for step in measured),
+                effective=float(np.average([step.effective for step in measured], weights=tokens)),
             )
-            numbers = (int(tokens.sum()), mean, max(step.gap_max for step in measured), effective)
-            rows.append((run.model, run.task, f"training, seed {run.seed}", run.method, *numbers))
+            rows.append((run.model, run.task, f"training, seed {run.seed}", run.method, *_numbers(over_steps)))
     return pd.DataFrame(rows, columns=GAP)
+
+
+def _numbers(found: Mismatch) -> tuple[int, float, float, float]:
+    return found.tokens, found.mean, found.maximum, found.effective
 
 
 def folder(results: Path, model: str, task: str) -> Path:
@@ -141,7 +141,7 @@ def _read(
     config: Config, results: Path, model: str, task: str, name: str, kind: type[AnyRecord]
 ) -> Iterator[AnyRecord]:
     place = folder(results, model, task)
-    if read_record(place / "serving.json", ServingRecord).digest != config.serving_digest(model, task):
+    if read_record(place / "serving.json", ServingRecord).digest != serving_digest(config, model, task):
         raise RecordError(f"{place}: serving.json was made with other settings than the configuration's; rerun it")
     yield from read_records(place / f"{name}.jsonl", kind)
 

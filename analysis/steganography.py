@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from art.images import Levels, png_bytes
+from art.pictures.png import Levels, png_bytes
 
 PNG_FRAME = 57  # signature 8, IHDR 25, one IDAT's frame 12, IEND 12
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,14 @@ from typing import Annotated
 
 import typer
 
-from art.config import Config, ConfigError, TaskSection, TrainedMethod, load_config, parse_config, run_key
-from art.records import atomic_path
+from art.config.experiment import Config
+from art.config.methods import TrainedMethod
+from art.config.preflight import own_tasks, preflight
+from art.config.reading import load_config, parse_config, run_key
+from art.config.registry import GENERATORS, READERS, implementation
+from art.config.sections import SPLITS, TaskSection
+from art.errors import ConfigError, printed
+from art.files import atomic_path
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
@@ -27,37 +32,34 @@ Seed = Annotated[int, typer.Option("--seed", help="seed, or number of the draw")
 
 
 @contextmanager
-def clear_errors() -> Iterator[None]:
-    """Print errors that name their own cause (ours, and the system's) as one message, with exit status 1.
+def collector_paused() -> Iterator[None]:
+    """For a block that imports torch and transformers: without Python's garbage collector.
 
-    Anything else is a fault of the program and keeps its traceback.
+    They make some 600,000 objects, and it would go through them a thousand times (a sixth of the processor time until a
+    model is loaded).  None of them ever becomes garbage, so they are frozen: later collections leave them out.
     """
+    gc.disable()
     try:
         yield
-    except (ValueError, OSError, RuntimeError) as error:
-        if not (isinstance(error, OSError) or type(error).__module__.startswith("art.")):
-            raise
-        print(f"art: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @app.callback(help=__doc__)
-def begin() -> None:
-    # The imports of torch and transformers make some 600,000 objects, and the collector would go through them a
-    # thousand times (a sixth of the processor time until a model is loaded).  Whatever then works long switches it
-    # on again.
-    gc.disable()
+def begin() -> None: ...
 
 
 @app.command()
 def config(json_text: Annotated[str, typer.Option("--json", help="the mapping as JSON")], out: OutPath) -> None:
-    """Validate a configuration and write it with every default resolved."""
-    with clear_errors():
+    """Check a configuration, with the files that it names, and write it with every default resolved."""
+    with printed("art"):
         try:
             data = json.loads(json_text)
         except ValueError as error:
             raise ConfigError(f"--json: not JSON: {error}") from None
         resolved = parse_config(data, "--json")
+        preflight(resolved, "--json", own_tasks(Path(__file__).parents[1]))
         with atomic_path(out) as partial:  # in the order given, which figures and tables follow
             partial.write_text(resolved.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
@@ -65,19 +67,17 @@ def config(json_text: Annotated[str, typer.Option("--json", help="the mapping as
 @app.command()
 def generate(task: str, config: ConfigPath, out: OutPath) -> None:
     """Write the problem files of a procedural task."""
-    from art.synthetic.tasks import GENERATORS, problems, write_splits
+    from art.tasks.generated.problems import problems
+    from art.tasks.problem_files import write_problem_files
 
-    with clear_errors():
+    with printed("art"):
         section = _task(load_config(config), task)
         if task not in GENERATORS:
             raise ConfigError(f"task {task!r}: no generator of this name; allowed: {', '.join(GENERATORS)}")
         if section.source is not None:
             raise ConfigError(f"tasks.{task}.source: a generated task is read from nowhere; leave it out")
-        splits = {
-            split: problems(task, split, getattr(section, split), section.seed)
-            for split in ("train", "validation", "test")
-        }
-        write_splits(splits, out)
+        made = {split: problems(task, split, getattr(section, split), section.seed) for split in SPLITS}
+        write_problem_files(made, out)
 
 
 @app.command()
@@ -88,22 +88,19 @@ def split(
     out: OutPath,
 ) -> None:
     """Write the problem files of a task from a local file."""
-    from art.local_task import split as run
-    from art.synthetic.tasks import write_splits
+    from art.tasks.local import split as run
+    from art.tasks.problem_files import write_problem_files
 
-    with clear_errors():
-        write_splits(run(task, _task(load_config(config), task), source), out)
+    with printed("art"):
+        write_problem_files(run(task, _task(load_config(config), task), source), out)
 
 
 @app.command()
 def prepare(task: str, config: ConfigPath, out: OutPath) -> None:
     """Write the problem files of a published data set, from local files, the hub or a package."""
-    import importlib
+    from art.tasks.published.prepare import prepare as run
 
-    from art.tasks import READERS
-    from art.tasks.prepare import prepare as run
-
-    with clear_errors():
+    with printed("art"):
         section = _task(load_config(config), task)
         rule = section.rule(task)
         if rule not in READERS:
@@ -112,16 +109,16 @@ def prepare(task: str, config: ConfigPath, out: OutPath) -> None:
                 f"task {task!r}: no data set of this name; allowed: {names}; "
                 "or a data set of reasoning-gym, with the scorer reasoning_gym"
             )
-        run(importlib.import_module(READERS[rule]), task, section, out)
+        run(implementation(READERS[rule]), task, section, out)
 
 
 @app.command()
 def draw(task: str, config: ConfigPath, out: OutPath) -> None:
     """Draw a task's seed picture."""
-    from art.images import encode_png, reduce_contrast
-    from art.pictures import draw as draw_picture
+    from art.pictures.png import encode_png, reduce_contrast
+    from art.pictures.seeds import draw as draw_picture
 
-    with clear_errors():
+    with printed("art"):
         settings = load_config(config)
         _task(settings, task)
         encode_png(reduce_contrast(draw_picture(task, settings.image.size), settings.image.contrast), out)
@@ -130,11 +127,12 @@ def draw(task: str, config: ConfigPath, out: OutPath) -> None:
 @app.command()
 def train(config: ConfigPath, model: Model, task: Task, method: Method, results: Results, seed: Seed = 0) -> None:
     """Make one run's artifact: train it, or draw it for a control."""
-    with clear_errors():
+    with printed("art"):
         settings = load_config(config)
         key = run_key(model, task, method, seed)
         if isinstance(settings.methods.get(method), TrainedMethod):
-            from art.train import train as run
+            with collector_paused():
+                from art.training.loop import train as run
         else:
             from art.methods.controls import make_control as run
         run(settings, key, results)
@@ -143,8 +141,9 @@ def train(config: ConfigPath, model: Model, task: Task, method: Method, results:
 @app.command()
 def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, results: Results, seed: Seed = 0) -> None:
     """Score one run's artifact on the task's test problems."""
-    with clear_errors():
-        from art.evaluate import evaluate as run
+    with printed("art"):
+        with collector_paused():
+            from art.evaluation.evaluate import evaluate as run
 
         run(load_config(config), run_key(model, task, method, seed), results)
 
@@ -152,10 +151,10 @@ def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, resul
 @app.command("serve-check")
 def serve_check(config: ConfigPath, model: Model, task: Task, results: Results) -> None:
     """Serve the artifacts of a model and task with an unmodified vLLM, and compare with their evaluation."""
-    with clear_errors():
-        from art.serve_check import serve_check as run
+    with printed("art"):
+        with collector_paused():
+            from art.serving.check import serve_check as run
 
-        gc.enable()
         run(load_config(config), model, task, results)
 
 
@@ -166,12 +165,12 @@ def pretrain(
     steps: Annotated[int | None, typer.Option(help="stop after so many steps (for a trial)")] = None,
 ) -> None:
     """Make a reference model from scratch."""
-    with clear_errors():
-        from art.pretrain import load_recipe
-        from art.pretrain import pretrain as run
-        from art.reference_card import write_card
+    with printed("art"):
+        with collector_paused():
+            from pretraining.card import write_card
+            from pretraining.recipe import load_recipe
+            from pretraining.train import pretrain as run
 
-        gc.enable()
         recipe = load_recipe(config)
         write_card(out, recipe, run(recipe, out, steps))
 

@@ -24,8 +24,8 @@ from transformers import (
     Qwen3_5ForConditionalGeneration,
 )
 
-from art.models.reference import SPECIAL_TOKENS, train_tokenizer
-from art.synthetic.corpus import Mixture, documents
+from pretraining.corpus import Mixture, documents
+from pretraining.reference_model import SPECIAL_TOKENS, train_tokenizer
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import torch
 import art.models.policy as policy_module
 from art.models.policy import Policy, Prefix
 from art.rollouts.sampler import Decoding, sample
-from art.synthetic.tasks import problems
+from art.tasks.generated.problems import problems
 
 CHECKPOINT, SIZES, REPEATS = Path("checkpoints/tiny-1m"), (64, 32, 16), 7
 

@@ -2,7 +2,7 @@
 
 ``for method in art lora soft_prompt; do python -m benchmarks.training_step qwen3.5-0.8b $method; done``
 
-The steps are those of ``art.train.Trainer``, at the sizes of config/paper.yaml: rollout, reward, forward, backward,
+The steps are those of ``art.training.loop``, at the sizes of config/paper.yaml: rollout, reward, forward, backward,
 optimiser.  Every completion runs to its full length and no group is dropped, so it is the most that a step can take.
 One method a process, since a process's peak memory does not go down.  Writes a JSON file, from which a dry run of the
 workflow estimates hours (``art.estimate``).
@@ -20,15 +20,20 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from art.config import Config, RunKey, load_config, parse_config
-from art.estimate import MEASURED, sizes
-from art.images import encode_png, reduce_contrast
-from art.models.device import device_name, peak_memory, wait_for_gpu
-from art.pictures import draw
-from art.records import Problem, problem_id, write_json, write_records
-from art.runs import Clock, Workspace, versions
+from art.config.estimate import MEASURED, sizes
+from art.config.experiment import Config, RunKey
+from art.config.reading import load_config, parse_config
+from art.files import write_json, write_records
+from art.models.device import machine_of, wait_for_gpu
+from art.pictures.png import encode_png, reduce_contrast
+from art.pictures.seeds import draw
 from art.scoring.judgement import Judgement
-from art.train import Trainer
+from art.store.clock import Clock
+from art.store.problem import Problem, problem_id
+from art.store.run_record import versions
+from art.store.workspace import Workspace
+from art.training.loop import Trainer
+from art.training.session import opened
 from benchmarks.checkpoint import write_checkpoint
 
 WARM_UP = 1
@@ -61,14 +66,15 @@ def measure(settings: Config, name: str, method: str, scale: int, question: int,
         config = _experiment(settings, method, write_checkpoint(name, root / "checkpoint", scale))
         _write_inputs(root, config, question)
         key = RunKey(model="model", task=TASK, method=method, seed=0)
-        trainer = Trainer(Workspace(config, key, root), Clock(wait_for_gpu))
-        trainer.scorer = Alternating()
-        trainer.policy.forbidden[trainer.policy.end_tokens] = -torch.inf
-        for step in range(WARM_UP + repeats):
-            if step == WARM_UP and torch.cuda.is_available():
-                torch.cuda.reset_peak_memory_stats()
-            trainer.step(step)
-        memory = peak_memory(trainer.policy.device)
+        with opened(Workspace(config, key, root), Clock(wait_for_gpu)) as session:
+            session.scorer = Alternating()
+            trainer = Trainer(session)
+            trainer.policy.forbidden[trainer.policy.end_tokens] = -torch.inf
+            for step in range(WARM_UP + repeats):
+                if step == WARM_UP and torch.cuda.is_available():
+                    torch.cuda.reset_peak_memory_stats()
+                trainer.step(step)
+            machine = machine_of(trainer.policy.device)
     steps = [record.seconds or {} for record in trainer.log[WARM_UP:]]
     last = trainer.log[-1]
     return {
@@ -81,13 +87,13 @@ def measure(settings: Config, name: str, method: str, scale: int, question: int,
         "completion_tokens": last.completion_tokens,
         "updates": last.updates,
         "trained_numbers": trainer.method.trained_numbers(),
-        "device": device_name(trainer.policy.device),
+        "device": machine.device,
         "dtype": str(trainer.policy.model.dtype).removeprefix("torch."),
         "versions": versions() | {"cuda": torch.version.cuda},
         "steps": steps,
         "seconds": {phase: statistics.median(step[phase] for step in steps) for phase in steps[0]},
         "step_seconds": statistics.median(sum(step.values()) for step in steps),
-        "peak_memory_bytes": memory,
+        "peak_memory_bytes": machine.peak_memory_bytes,
     }
 
 

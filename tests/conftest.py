@@ -12,9 +12,9 @@ import pytest
 from hypothesis import settings
 from tiny_world import SCORERS, Undisturbed, World, contents, run
 
-from art.images import encode_png, reduce_contrast
-from art.pictures import draw as draw_picture
-from art.records import write_records
+from art.files import write_records
+from art.pictures.png import encode_png, reduce_contrast
+from art.pictures.seeds import draw as draw_picture
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
@@ -33,7 +33,7 @@ SHARED = (
     "tests/workflow/test_smoke.py",
     "tests/workflow/test_dag.py",
     "tests/analysis/test_paper.py",
-    "tests/art/test_serve_check.py",
+    "tests/art/serving/test_check.py",
     "tests/workflow/test_stale.py",
     "tests/workflow/test_rules.py",
 )
@@ -66,8 +66,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of the reference models' classes with random weights."""
-    from art.models.reference import ReferenceShape, build_model, save_checkpoint, train_tokenizer
-    from art.synthetic.corpus import Mixture, documents
+    from pretraining.corpus import Mixture, documents
+    from pretraining.reference_model import ReferenceShape, build_model, save_checkpoint, train_tokenizer
 
     shape = ReferenceShape(hidden=64, feed_forward=64, vision_hidden=32, vision_depth=1, image_size=64, vocabulary=700)
     texts = (
@@ -93,7 +93,7 @@ def tiny_policy(tiny_checkpoint: Path) -> Policy:
 @pytest.fixture(scope="session")
 def tiny_inputs(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the rules before training write: checkpoint, problem files, seed pictures."""
-    from art.synthetic.tasks import problems
+    from art.tasks.generated.problems import problems
 
     root = tmp_path_factory.mktemp("inputs")
     shutil.copytree(tiny_checkpoint, root / "checkpoint")

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from art.config import load_config
-from art.schema import SCHEMA_PATH, config_schema
+from art.config.reading import load_config
+from art.config.schema import SCHEMA_PATH, config_schema
 
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch"}
@@ -75,7 +75,7 @@ def test_console_script_is_installed() -> None:
 
 def test_schema_agrees_with_the_types() -> None:
     written = json.loads((ROOT / SCHEMA_PATH).read_text())
-    assert written == json.loads(json.dumps(config_schema())), "run: python -m art.schema"
+    assert written == json.loads(json.dumps(config_schema())), "run: python -m art.config.schema"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)

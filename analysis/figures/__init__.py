@@ -1,7 +1,7 @@
 """Figures of the paper: one file a figure.
 
 A figure is a module with ``READS``, the names of the tidy CSV files that it needs, and
-``draw(config, frames, results)``, which returns a matplotlib figure.
+``draw(config, frames, results)``, which returns a matplotlib figure.  The list of figures is that of the files.
 """
 
 from __future__ import annotations
@@ -9,12 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from art.config import Config
-
-
-def figure_names() -> list[str]:
-    """All figures: the files of this folder but the shared style."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in ("__init__", "style"))
+from art.config.experiment import Config
 
 
 def render(name: str, config: Config, results: Path, out: Path) -> None:

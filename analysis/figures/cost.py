@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.figures import style
-from art.config import TRAINED_KINDS, Config
+from art.config.experiment import Config
+from art.config.methods import TRAINED_KINDS
 
 READS = ("cost",)
 WHOLES = ("seconds_total", "seconds_training")

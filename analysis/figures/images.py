@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.figures import style
-from analysis.load import art_runs
+from analysis.load import Experiment
 from analysis.pictures import start_path, trained_path
 from analysis.steganography import log_power
-from art.config import Config, RunKey
-from art.images import decode_png
+from art.config.experiment import Config, RunKey
+from art.pictures.png import decode_png
 
 READS: tuple[str, ...] = ()
 TITLES = ("trained", "difference", "spectrum of difference")
@@ -63,7 +63,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
 
 def _shown(config: Config, results: Path) -> list[RunKey]:
     first: dict[tuple[str, str], RunKey] = {}
-    for run in art_runs(config, results):
+    for run in Experiment(config, results).trained_images():
         first.setdefault((run.task, run.model), run)
     return [first[task, model] for task in config.tasks for model in config.models if (task, model) in first]
 

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures import style
-from art.config import TRAINED_KINDS, Config
+from art.config.experiment import Config
+from art.config.methods import TRAINED_KINDS
 
 READS = ("learning",)
 QUANTITIES = {"reward": "training reward\n(sampled)", "validation_accuracy": "validation accuracy\n(greedy)"}

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures import style
-from art.config import Config
+from art.config.experiment import Config
 
 READS = ("png", "png_steps", "accuracy")
 

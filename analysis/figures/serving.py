@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures import style
-from art.config import Config
+from art.config.experiment import Config
 
 READS = ("served", "serving_load")
 KINDS = {"no_image": "no image", "image": "images", "adapter": "LoRA adapters"}

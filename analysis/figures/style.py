@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.names import method_labels
-from art.config import Config
-from art.records import atomic_path
+from art.config.experiment import Config
+from art.files import atomic_path
 
 WIDTH = 6.7  # inches: text width of an A4 page with 2 cm margins
 PALETTE = seaborn.color_palette("colorblind").as_hex()

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from art.artifact import Artifact
-from art.images import Levels
 from art.models.policy import Policy, Prefix
+from art.pictures.png import Levels
+from art.store.artifact import Artifact
 
 
 @dataclass(frozen=True)
-class Start:
+class Initialisation:
     """What a method may use to begin: the run's seed and the task's seed picture."""
 
     seed: int
@@ -33,7 +33,7 @@ class Start:
 class TrainedMethod(ABC):
     """Free numbers, how they reach the model, and how they are saved."""
 
-    def __init__(self, policy: Policy, start: Start) -> None:
+    def __init__(self, policy: Policy, start: Initialisation) -> None:
         self.policy = policy
         self.section = start.section
 
@@ -45,7 +45,7 @@ class TrainedMethod(ABC):
         """What stands before the question, differentiable with respect to the parameters."""
         return Prefix()
 
-    def constrain(self) -> None:  # noqa: B027 - most methods allow every number
+    def constrain(self) -> None:  # noqa: B027 - most methods allow every value
         """Put the free numbers back where they are allowed; called after every update, without gradients."""
 
     @contextmanager

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from art.artifact import IMAGE, Artifact, artifact_folder
-from art.config import Config, RunKey
-from art.images import decode_png, encode_png, random_image
+from art.config.experiment import Config, RunKey
+from art.config.registry import implementation
+from art.files import write_records
 from art.models.hub import checkpoint_folder
 from art.models.preprocessor import CheckpointError, read_preprocessor
-from art.records import StepRecord, write_records
-from art.runs import Clock, Workspace
+from art.pictures.png import decode_png, encode_png
+from art.pictures.png import random_image as uniform_noise
+from art.store.artifact import IMAGE, Artifact, artifact_folder
+from art.store.clock import Clock
+from art.store.records import StepRecord
+from art.store.run_record import Usage, this_process, write_record
+from art.store.workspace import Workspace
 
 
 def no_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
@@ -30,9 +34,9 @@ def seed_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Ar
     return _image(config, key, "seed_image", decode_png(seed_picture, config.image.size), out)
 
 
-def random_image_control(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
+def random_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
     """Uniform noise; one draw a task and seed, the same for all models."""
-    return _image(config, key, "random_image", random_image(config.image.size, _rng(key)), out)
+    return _image(config, key, "random_image", uniform_noise(config.image.size, _rng(key)), out)
 
 
 def random_string(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
@@ -74,23 +78,12 @@ def _rng(key: RunKey) -> np.random.Generator:
     return np.random.default_rng([zlib.crc32(f"{key.method}/{key.task}".encode()), key.seed])
 
 
-CONTROLS: dict[str, Callable[[Config, RunKey, Path, Path], Artifact]] = {
-    "no_image": no_image,
-    "seed_image": seed_image,
-    "random_image": random_image_control,
-    "random_string": random_string,
-}
-
-
 def make_control(config: Config, key: RunKey, results: Path) -> None:
     """Make the artifact of a control and write the run's folder, like training does for a trained method."""
     workspace, clock = Workspace(config, key, results), Clock()
     clock.start_up()
-    artifact = CONTROLS[workspace.section.kind](config, key, workspace.seed_picture, workspace.artifact)
+    draw = implementation(workspace.section.implementation)
+    artifact = draw(config, key, workspace.seed_picture, workspace.artifact)
     write_records(workspace.folder / "train.jsonl", [StepRecord(step=0)])
-    workspace.write_record(
-        "run",
-        clock,
-        trained_numbers=artifact.trained_numbers,
-        prefix_tokens=artifact.prefix_tokens,
-    )
+    usage = Usage(trained_numbers=artifact.trained_numbers, prefix_tokens=artifact.prefix_tokens)
+    write_record(workspace, "run", clock, this_process(), usage)

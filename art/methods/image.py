@@ -11,18 +11,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from art.artifact import IMAGE, Artifact, artifact_folder
-from art.images import Levels, distance, encode_png, grey_image
-from art.methods.base import Start, TrainedMethod
+from art.methods.base import Initialisation, TrainedMethod
 from art.models.policy import Policy, Prefix
-from art.patch_basis import PatchBasis
-from art.pixels import levels_of, levels_to_tensor, logits_of, project_to_bound, tensor_to_levels
+from art.pictures.logits import levels_of, levels_to_tensor, logits_of, project_to_bound, tensor_to_levels
+from art.pictures.patch_basis import PatchBasis
+from art.pictures.png import Levels, distance, encode_png, grey_image
+from art.store.artifact import IMAGE, Artifact, artifact_folder
 
 
 class Image(TrainedMethod):
     """z = z0 + free numbers: one a pixel (``basis: pixel``) or coordinates in what the tower sees (``patch``)."""
 
-    def __init__(self, policy: Policy, start: Start) -> None:
+    def __init__(self, policy: Policy, start: Initialisation) -> None:
         super().__init__(policy, start)
         self.seed_picture = start.seed_picture
         size = len(self.seed_picture)

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, get_peft_model
 from safetensors import SafetensorError
 from torch import nn
 
-from art.artifact import ADAPTER, Artifact, artifact_folder
-from art.methods.base import Start, TrainedMethod
+from art.methods.base import Initialisation, TrainedMethod
 from art.models.policy import Policy, Prefix
-from art.models.preprocessor import CheckpointError
+from art.store.artifact import ADAPTER, Artifact, artifact_folder
 
 TARGETS = (
     r".*language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|linear_attn\.(in_proj_qkv|in_proj_z|out_proj)"
@@ -25,7 +24,7 @@ TARGETS = (
 class Lora(TrainedMethod):
     """The large matrices of attention, linear attention and MLP get an adapter, the narrow gates do not."""
 
-    def __init__(self, policy: Policy, start: Start) -> None:
+    def __init__(self, policy: Policy, start: Initialisation) -> None:
         super().__init__(policy, start)
         torch.manual_seed(start.seed)
         settings = LoraConfig(
@@ -56,18 +55,3 @@ class Lora(TrainedMethod):
         with artifact_folder(out, artifact) as folder:
             self.write_adapter(folder / ADAPTER)
         return artifact
-
-
-def overlay_adapter(policy: Policy, path: Path) -> None:
-    """Put the adapter in a folder over the policy's weights.
-
-    Raises:
-        CheckpointError: the adapter is missing, damaged or does not fit.
-    """
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (path / name).is_file():  # peft would look for it on the hub
-            raise CheckpointError(f"{path / name}: missing")
-    try:
-        PeftModel.from_pretrained(policy.model, path, use_safetensors=True).eval()
-    except Exception as error:  # peft raises its own, safetensors' and the system's errors
-        raise CheckpointError(f"{path}: adapter cannot be read: {error}") from None

@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from safetensors.torch import save
+from torch import nn
 
-from art.artifact import EMBEDDINGS, Artifact, artifact_folder
-from art.methods.base import Start, TrainedMethod
+from art.methods.base import Initialisation, TrainedMethod
 from art.models.policy import Policy, Prefix
-from art.models.preprocessor import CheckpointError
+from art.store.artifact import EMBEDDINGS, Artifact, artifact_folder
 
 
 class SoftPrompt(TrainedMethod):
     """Starts from the embeddings of random ordinary tokens (Lester et al., arXiv 2104.08691, section 3.2)."""
 
-    def __init__(self, policy: Policy, start: Start) -> None:
+    def __init__(self, policy: Policy, start: Initialisation) -> None:
         super().__init__(policy, start)
         count = policy.preprocessor.tokens(len(start.seed_picture))
         ordinary = (policy.forbidden == 0).nonzero().squeeze(1).cpu().numpy()
@@ -40,15 +39,3 @@ class SoftPrompt(TrainedMethod):
         with artifact_folder(out, artifact) as folder:
             (folder / EMBEDDINGS).write_bytes(save({"embeddings": self.embeddings.detach().contiguous()}))
         return artifact
-
-
-def load_embeddings(path: Path) -> Tensor:
-    """Read a saved soft prompt, (tokens, hidden).
-
-    Raises:
-        CheckpointError: the file is missing or damaged.
-    """
-    try:
-        return load_file(path)["embeddings"]
-    except Exception as error:  # safetensors raises its own and the system's errors
-        raise CheckpointError(f"{path}: soft prompt cannot be read: {error}") from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from art.config import ConfigError, ModelSection
-from art.runs import process_memory, processor
+from art.config.sections import ModelSection
+from art.errors import ConfigError
+from art.store.run_record import Machine, process_memory, processor
 
 
 def device_of(model: ModelSection) -> torch.device:
@@ -31,17 +32,16 @@ def deterministic() -> None:
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
 
 
-def device_name(device: torch.device) -> str:
-    """What a record calls a device."""
-    return f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else processor()
-
-
 def wait_for_gpu() -> None:
     """Return when the GPU has done what it was given; at once where none is in use."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 
-def peak_memory(device: torch.device) -> int:
-    """Most bytes held so far: of the GPU by torch, otherwise by the process."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else process_memory()
+def machine_of(device: torch.device) -> Machine:
+    """What torch runs on, its threads, and its memory: the GPU's by torch's own count, otherwise the process's."""
+    if device.type == "cuda":
+        name, memory = f"cuda ({torch.cuda.get_device_name(device)})", torch.cuda.max_memory_allocated(device)
+    else:
+        name, memory = processor(), process_memory()
+    return Machine(name, torch.get_num_threads(), memory)

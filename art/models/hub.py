@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from art.config import ModelSection
+from art.config.sections import ModelSection
 from art.models.preprocessor import CheckpointError
 
 # Weights as safetensors only: a pickle can run code.

@@ -19,10 +19,11 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForImageTextToText, AutoTokenizer, DynamicCache
 from transformers.utils import logging
 
+from art.errors import RecordError
 from art.models.cache import new_cache, take_rows
 from art.models.preprocessor import CheckpointError, read_preprocessor
 from art.models.vision import patchify
-from art.records import Problem, RecordError
+from art.store.problem import Problem
 
 # Tokens that the delta rule takes at once.  The classes' default, 64, pads our short completions to twice their length;
 # the result is the same up to rounding (benchmarks/chunk_size.py prints both times).

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from art.errors import ArtError
 
-class CheckpointError(ValueError):
+
+class CheckpointError(ArtError):
     """A checkpoint that cannot be used; the message names the file."""
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from art.errors import ArtError
 from art.models.policy import Policy, Prefix
-from art.records import Problem
+from art.store.problem import Problem
 
 
-class NonFiniteError(RuntimeError):
+class NonFiniteError(ArtError):
     """The model gives no probabilities: what stands before the question, or an adapter, has run away."""
 
 

@@ -21,15 +21,16 @@ from urllib.parse import urlsplit
 import openai
 import torch
 
-from art.config import EngineSection
-from art.images import png_bytes
+from art.config.sections import EngineSection
 from art.models.policy import Prefix
-from art.pixels import tensor_to_levels
-from art.records import Problem
-from art.rollouts.engines import Engine, EngineError, Place, Reply, refuse_long, rollouts_of
+from art.pictures.logits import tensor_to_levels
+from art.pictures.png import png_bytes
+from art.rollouts.engines import Engine, EngineContext, EngineError
 from art.rollouts.launch import LaunchedServer
+from art.rollouts.replies import Reply, refuse_long, rollouts_of
 from art.rollouts.sampler import Decoding, Rollouts
 from art.rollouts.vllm_options import engine_arguments
+from art.store.problem import Problem
 
 # Requests under way at a time; the server batches them.
 CONCURRENCY = 32
@@ -39,21 +40,21 @@ class Server(Engine):
     """Chat completions of a vLLM server.
 
     Args:
-        place: see there.
+        context: see there.
         running: a server that somebody else started and will close; without it, the one at ``settings.url``, and
             without an address, one that is started and closed here.
     """
 
-    def __init__(self, place: Place, running: LaunchedServer | None = None) -> None:
-        super().__init__(place)
-        self._model = place.model.path
+    def __init__(self, context: EngineContext, running: LaunchedServer | None = None) -> None:
+        super().__init__(context)
+        self._model = context.model.path
         self._child, self._loaded = None, None
-        if running is None and place.settings.url is None:
+        if running is None and context.settings.url is None:
             running = self._child = LaunchedServer(
-                engine_arguments(place), place.model.path, place.log, place.settings.timeout
+                engine_arguments(context), context.model.path, context.log, context.settings.timeout
             )
-        url = running.url if running else place.settings.url
-        self.client = client_of(url, running.key if running else None, place.settings)
+        url = running.url if running else context.settings.url
+        self.client = client_of(url, running.key if running else None, context.settings)
         try:
             served = self._served()
             if self._model not in served:
@@ -69,7 +70,7 @@ class Server(Engine):
         except EngineError:
             self.close()
             raise
-        self._bias = {str(token): -100 for token in place.policy.forbidden_tokens}
+        self._bias = {str(token): -100 for token in context.policy.forbidden_tokens}
 
     @property
     def name(self) -> str:
@@ -83,7 +84,7 @@ class Server(Engine):
         """Send requests to an adapter that the server has under this name."""
         self._model = name
 
-    def load_adapter(self, folder: Path) -> None:
+    def _load_adapter(self, folder: Path) -> None:
         # A new name each time: prompts that the server has cached under the last adapter must not serve this one.
         name = f"trained-{secrets.token_hex(8)}"
         body = {"lora_name": name, "lora_path": str(folder.resolve())}

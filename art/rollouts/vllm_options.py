@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from art.models.hub import checkpoint_folder
 
 if TYPE_CHECKING:
-    from art.rollouts.engines import Place
+    from art.rollouts.engines import EngineContext
 
 # Unless the person has set them.  The folder is local, so vLLM has nothing to ask the hub, and it need not tell
 # anybody that it runs.
@@ -30,21 +30,21 @@ def environment() -> dict[str, str]:
     return _DEFAULTS | {name: value for name, value in os.environ.items() if name not in _THREADS}
 
 
-def engine_arguments(place: Place, adapters: int = 1) -> dict[str, Any]:
-    """Arguments of ``vllm.LLM`` at this place; ``command_line`` makes a server's of them.
+def engine_arguments(context: EngineContext, adapters: int = 1) -> dict[str, Any]:
+    """Arguments of ``vllm.LLM`` in this context; ``command_line`` makes a server's of them.
 
     Args:
-        place: see there.
+        context: see there.
         adapters: how many of them requests of one batch may ask for.
 
     Raises:
         CheckpointError: the model's folder is not there.
     """
-    settings, longest = place.settings, place.policy.model.config.get_text_config().max_position_embeddings
+    settings, longest = context.settings, context.policy.model.config.get_text_config().max_position_embeddings
     arguments: dict[str, Any] = {
-        "model": str(checkpoint_folder(place.model)),
+        "model": str(checkpoint_folder(context.model)),
         "dtype": "bfloat16",  # the type of published weights; the only one of Qwen3.5 in vLLM on a CPU
-        "seed": place.seed,
+        "seed": context.seed,
         "max_model_len": min(settings.max_model_len, longest),
         "gpu_memory_utilization": settings.memory,
         "limit_mm_per_prompt": {"image": 1, "video": 0},
@@ -53,10 +53,10 @@ def engine_arguments(place: Place, adapters: int = 1) -> dict[str, Any]:
         "generation_config": "vllm",
         # At the sampling temperature and without the forbidden tokens, as the policy's.
         "logprobs_mode": "processed_logprobs",
-        "enforce_eager": place.policy.device.type == "cpu",  # where there are no graphs to compile
+        "enforce_eager": context.policy.device.type == "cpu",  # where there are no graphs to compile
     }
-    if place.adapter_rank is not None:
-        arguments |= {"enable_lora": True, "max_loras": adapters, "max_lora_rank": lora_rank(place.adapter_rank)}
+    if context.adapter_rank is not None:
+        arguments |= {"enable_lora": True, "max_loras": adapters, "max_lora_rank": lora_rank(context.adapter_rank)}
     return arguments
 
 

@@ -1,15 +1,33 @@
-"""Answer extraction, accuracy (0/1) and training reward, one module a kind of answer."""
+"""Answer extraction, accuracy (0/1) and training reward, one module a kind of answer (art/config/registry.py)."""
 
 from __future__ import annotations
 
-from art.scoring import multiple_choice, numeric, reasoning_gym, tool_call
+from pathlib import Path
+
+from art.config.registry import SCORERS, implementation
+from art.errors import RecordError
+from art.files import read_records
 from art.scoring.judgement import Judgement, Scorer
+from art.store.problem import Problem
 
-SCORERS: dict[str, Scorer] = {
-    "numeric": numeric,
-    "multiple_choice": multiple_choice,
-    "tool_call": tool_call,
-    "reasoning_gym": reasoning_gym,
-}
+__all__ = ["Judgement", "Scorer", "load_problems", "scorer_of"]
 
-__all__ = ["SCORERS", "Judgement", "Scorer"]
+
+def scorer_of(name: str) -> Scorer:
+    """The module of a scorer."""
+    return implementation(SCORERS[name])
+
+
+def load_problems(path: Path, scorer: Scorer) -> list[Problem]:
+    """Read a problem file whose answers the scorer can take.
+
+    Raises:
+        RecordError: a line is no problem, or its answer is not of the scorer's form (file:line).
+    """
+    problems = read_records(path, Problem)
+    for number, problem in enumerate(problems, start=1):
+        try:
+            scorer.judge("", problem)
+        except (ValueError, RecordError) as error:
+            raise RecordError(f"{path}:{number}: {error}") from None
+    return problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from art.records import Problem
+from art.store.problem import Problem
 
 
 class Judgement(NamedTuple):

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from string import ascii_uppercase
 
-from art.records import Problem
 from art.scoring.judgement import Judgement
+from art.store.problem import Problem
 
 WELL_FORMED = 0.1
 """Training reward of a wrong letter that is among the options (ours)."""

@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 
-from art.records import Problem
 from art.scoring.judgement import Judgement
+from art.store.problem import Problem
 
 TOLERANCE = Fraction(1, 10**6)
 """Differences below this count as equal (the authors' value)."""

@@ -15,10 +15,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from art.records import Problem, RecordError
+from art.errors import RecordError
 from art.scoring.judgement import Judgement
-
-INSTRUCTION = "\n\nEnd your response with: <answer>your answer</answer>"
+from art.store.problem import Problem
 
 WELL_FORMED = 0.1
 """Training reward of an answer in its tags that is not right at all (ours)."""

@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from art.records import Problem
 from art.scoring.judgement import Judgement
 from art.scoring.tool_schema import defaults
 from art.scoring.tool_syntax import Call, read_call, read_calls, read_json
+from art.store.problem import Problem
 
 # Training reward (ours; the paper gives none for tool calls): a well-formed call, then the right function, then up
 # to ARGUMENTS more by the share of right arguments among those wanted or given; a whole match is 1.

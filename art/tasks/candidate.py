@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, Protocol
 
-from art.config import TaskSection
-from art.records import Problem, RecordError, problem_id
+from art.config.sections import TaskSection
+from art.errors import RecordError
+from art.store.problem import Problem, problem_id
 
 Published = Literal["train", "test", "all"]
 """Part that the data set itself puts a record in; "all" where it has no parts."""

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from art.config import ConfigError, SourceSection, TaskSection
-from art.records import Problem, RecordError
+from art.config.sections import SourceSection, TaskSection
+from art.errors import ConfigError, RecordError
+from art.store.problem import Problem
 from art.tasks.candidate import Candidate, Dropped, Published, Unfit
-from art.tasks.tables import rows
+from art.tasks.formats import rows
 
 Layout = dict[Published, str]
 

@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from analysis.figures import style
-from art.config import Config
+from art.config.experiment import Config
 
 RED, BLUE, GREEN, ORANGE, PURPLE, SKY = "#d55e00", "#0173b2", "#029e73", "#de8f05", "#cc78bc", "#56b4e9"
 GREY, LIGHT_GREY, WHITE = "#4d4d4d", "#d9d9d9", "#ffffff"

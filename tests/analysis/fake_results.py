@@ -9,20 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from art.config import TRAINED_KINDS, Config, RunKey, parse_config
-from art.records import (
-    GapRecord,
-    Item,
-    LoadRecord,
-    RunRecord,
-    ServedItem,
-    ServingRecord,
-    StepRecord,
-    atomic_path,
-    read_records,
-    write_json,
-    write_records,
-)
+from art.config.digests import evaluation_digest, run_digest, serving_digest
+from art.config.experiment import Config, RunKey
+from art.config.methods import TRAINED_KINDS
+from art.config.reading import parse_config
+from art.files import atomic_path, read_records, write_json, write_records
+from art.store.artifact import Artifact
+from art.store.records import GapRecord, Item, LoadRecord, RunRecord, ServedItem, ServingRecord, StepRecord
 
 SKILL = {"art": 0.8, "lora": 0.85, "soft_prompt": 0.75, "seed_image": 0.32, "random_image": 0.28, "random_string": 0.25}
 PACE = {"art": 0.6, "soft_prompt": 0.8}  # seconds of a step, LoRA's being 1
@@ -96,7 +89,7 @@ def _write_run(root: Path, config: Config, run: RunKey, items: int) -> None:
         log = [record.model_copy(update=_gap_of(record.step)) if record.step else record for record in log]
     write_records(folder / "train.jsonl", log)
     write_record(root, config, run)
-    scored_digest = config.evaluation_digest(run.model, run.task, run.method)
+    scored_digest = evaluation_digest(config, run.model, run.task, run.method)
     write_record(root, config, run, command="evaluation", digest=scored_digest, steps=0)
     _write_pictures(folder, config, run, steps, task_number, rng)
 
@@ -170,7 +163,7 @@ def write_check(root: Path, config: Config, model: str, task: str) -> None:
     record = ServingRecord(
         model=model,
         task=task,
-        digest=config.serving_digest(model, task),
+        digest=serving_digest(config, model, task),
         server="vllm 0.0",
         versions={"python": "3.11"},
         device="cpu",
@@ -181,14 +174,15 @@ def write_check(root: Path, config: Config, model: str, task: str) -> None:
 
 
 def write_record(root: Path, config: Config, run: RunKey, **changes: Any) -> None:
-    """Write ``run.json``, or ``evaluation.json`` where that is the command, with ``changes`` on top."""
+    """Write ``run.json``, or ``evaluation.json`` where that is the command, with ``changes`` on top; and what describes
+    the artifact."""
     kind = config.methods[run.method].kind
     steps = config.training.steps if kind in TRAINED_KINDS else 0
     fields = {
         "command": "run",
         **run.model_dump(),
         "kind": kind,
-        "digest": config.run_digest(run.model, run.task, run.method),
+        "digest": run_digest(config, run.model, run.task, run.method),
         "config": config.model_dump(mode="json"),
         "versions": {"python": "3.11", "torch": "2.13.0"},
         "revision": "abc",
@@ -205,6 +199,9 @@ def write_record(root: Path, config: Config, run: RunKey, **changes: Any) -> Non
     }
     record = RunRecord.model_validate(fields | changes)
     write_json(root / run.folder / f"{record.command}.json", record.model_dump(mode="json"))
+    image = config.image.size if kind in ("art", "seed_image", "random_image") else None
+    artifact = Artifact(kind=kind, image_size=image, trained_numbers=NUMBERS.get(kind, 0))
+    write_json(root / run.folder / "artifact/artifact.json", artifact.model_dump(exclude_none=True))
 
 
 def _write_pictures(

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 from fake_results import mapping
 
-from art.config import Config, parse_config
+from art.config.experiment import Config
+from art.config.reading import parse_config
 
 
 def frame(text: str) -> pd.DataFrame:

@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.cli import app
-from analysis.figures import figure_names
 from analysis.load import read_csv
-from analysis.tables import TABLES
-from art.records import StepRecord, write_json
+from analysis.registry import FIGURES, TABLES
+from art.files import write_json
+from art.store.records import StepRecord
 
 STEP = [name for name in StepRecord.model_fields if name not in ("seconds", "detail")]
 COLUMNS = {
@@ -103,7 +103,7 @@ def test_tables_in_three_formats_and_again_the_same(measured: Path, tmp_path: Pa
     assert "| ART | 0.1 | 0.9, 0.95 |" in (tmp_path / "one/hyperparameters.md").read_text()
 
 
-@pytest.mark.parametrize("name", figure_names())
+@pytest.mark.parametrize("name", FIGURES)
 def test_figures_have_the_same_bytes_again(measured: Path, tmp_path: Path, name: str) -> None:
     for folder in ("one", "two"):
         run("figure", name, *options(measured, tmp_path / folder))
@@ -122,7 +122,7 @@ def test_figures_and_tables_of_several_seeds_and_of_controls_alone(fake: ModuleT
     for root in (several, controls):
         run("measure", *options(root, root / "analysis"))
         run("tables", *options(root, root / "tables"))
-    for name in figure_names():
+    for name in FIGURES:
         run("figure", name, *options(controls, controls / "figures"))
     run("figure", "learning", *options(several, several / "figures"))
     assert (read_csv(several / "analysis/accuracy.csv").query("method == 'art'")["seeds"] == 2).all()
@@ -201,7 +201,7 @@ def test_a_missing_input_is_one_line_and_status_1(tree: Path, missing: str, comm
     (tree / missing).unlink()
     result = CliRunner().invoke(app, [*command, *(str(option) for option in options(tree, tree / "x"))])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith(f"error: {tree / missing}: cannot be read") and result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"analysis: {tree / missing}: cannot be read") and result.stderr.count("\n") == 1
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(measured: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.load import art_runs, load_scores, read_csv, write_csv
-from art.config import Config, RunKey, parse_config
-from art.records import Item, RecordError, write_records
+from analysis.load import Experiment, load_scores, read_csv, write_csv
+from art.config.digests import evaluation_digest
+from art.config.experiment import Config, RunKey
+from art.config.reading import parse_config
+from art.errors import RecordError
+from art.files import write_records
+from art.store.records import Item
 
 METHODS: dict[str, dict[str, Any]] = {"plain": {"kind": "no_image"}, "picture": {"kind": "art"}}
 
@@ -40,7 +44,7 @@ def write(fake: ModuleType, root: Path, items: Callable[[RunKey], list[Item]]) -
     )
     config = parse_config(data, "test")
     for run in config.grid():
-        scored = config.evaluation_digest(run.model, run.task, run.method)
+        scored = evaluation_digest(config, run.model, run.task, run.method)
         fake.write_record(root, config, run, command="evaluation", digest=scored)
         write_records(root / run.folder / "items.jsonl", items(run))
     return config
@@ -119,7 +123,7 @@ def test_art_runs_are_those_of_the_kind_whatever_their_name(fake: ModuleType, tm
     for run in config.grid():
         fake.write_record(tmp_path, config, run)
     expected = [(model, task, "picture", seed) for model in ("m2", "m1") for task in ("t2", "t1") for seed in (3, 1)]
-    assert [tuple(run.model_dump().values()) for run in art_runs(config, tmp_path)] == expected
+    assert [tuple(run.model_dump().values()) for run in Experiment(config, tmp_path).trained_images()] == expected
 
 
 def test_numbers_are_written_in_full_with_plain_line_ends(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from analysis import measures
-from analysis.load import Cell
-from art.config import Config, parse_config
-from art.records import StepRecord, write_records
+from analysis.load import Cell, Experiment
+from art.config.experiment import Config
+from art.config.reading import parse_config
+from art.files import write_records
+from art.store.records import StepRecord
 
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {"kind": "no_image"},
@@ -54,7 +56,7 @@ def test_accuracy_by_hand(fake: ModuleType) -> None:
         ("m2", "t1", "greedy"): cell(art=right(37), plain=right(0)),
         ("m1", "t2", "sampled"): cell(lora=right(30, 10)),
     }
-    frame = measures.accuracy(experiment(fake), scores)
+    frame = measures.accuracy(Experiment(experiment(fake), Path(), scores))
     heads = ["model", "task", "method", "kind", "decoding", "seeds", "n", "accuracy"]
     assert frame[heads].to_numpy().tolist() == [
         ["m2", "t1", "art", "art", "greedy", 1, 40, 0.925],
@@ -73,7 +75,7 @@ def test_settings_of_the_analysis_decide_the_resamples(fake: ModuleType) -> None
     changes = ({}, {}, {"seed": 1}, {"resamples": 150}, {"confidence": 0.6})
     configs = [experiment(fake, {"resamples": 100} | change) for change in changes]
     for measure in (measures.accuracy, measures.comparisons):
-        low = [measure(config, scores)["low"][0] for config in configs]
+        low = [measure(Experiment(config, Path(), scores))["low"][0] for config in configs]
         assert low[0] == low[1] and len(set(low)) == 4
 
 
@@ -82,7 +84,7 @@ def test_a_comparison_by_hand(fake: ModuleType) -> None:
     counts = [15, 3, 12, 10]
     ours, theirs = np.repeat([1.0, 0.0, 1.0, 0.0], counts)[None], np.repeat([0.0, 1.0, 1.0, 0.0], counts)[None]
     scores = {("m1", "t1", "greedy"): cell(plain=theirs, art=ours)}
-    (row,) = measures.comparisons(experiment(fake), scores).to_dict("records")
+    (row,) = measures.comparisons(Experiment(experiment(fake), Path(), scores)).to_dict("records")
     names = ("model", "task", "decoding", "method", "baseline", "n", "only_method", "only_baseline")
     assert [row[name] for name in names] == ["m1", "t1", "greedy", "art", "plain", 40, 15, 3]
     assert row["difference"] == pytest.approx(12 / 40)
@@ -103,7 +105,7 @@ def test_a_family_is_all_methods_and_tasks_of_a_model_decoding_and_baseline(fake
         ("m2", "t1", "greedy"): cell(plain=right(0), art=right(3), tuned=right(6)),
         ("m1", "t1", "sampled"): cell(plain=right(0), art=right(40, 40), tuned=right(9)),
     }
-    frame = measures.comparisons(config, scores)
+    frame = measures.comparisons(Experiment(config, Path(), scores))
     heads = ["model", "task", "decoding", "baseline", "method"]
     rows = {tuple(row[heads]): (row["p_exact"], row["p_holm"]) for _, row in frame.iterrows()}
     expected = {
@@ -130,7 +132,7 @@ def test_a_family_is_all_methods_and_tasks_of_a_model_decoding_and_baseline(fake
 @pytest.mark.parametrize(("ours", "theirs"), [(2, 1), (1, 2), (2, 2)])
 def test_only_one_run_against_one_has_an_exact_p(fake: ModuleType, ours: int, theirs: int) -> None:
     several = {("m1", "t1", "greedy"): cell(art=right(*[9] * ours), plain=right(*[3] * theirs))}
-    (row,) = measures.comparisons(experiment(fake), several).to_dict("records")
+    (row,) = measures.comparisons(Experiment(experiment(fake), Path(), several)).to_dict("records")
     assert math.isnan(row["p_exact"]) and row["p_holm"] == row["p_bootstrap"]
     assert row["difference"] == pytest.approx(6 / 40) and row["only_method"] == 6
 
@@ -138,18 +140,18 @@ def test_only_one_run_against_one_has_an_exact_p(fake: ModuleType, ours: int, th
 def test_an_exact_p_of_mean_scores_counts_samples(fake: ModuleType) -> None:
     """Gains of 1, 1 and 2 of four samples: of 8 flips of their signs two reach 4."""
     scores = {("m1", "t1", "sampled"): cell(4, art=np.array([[0.25, 0.75, 1.0]]), plain=np.array([[0.0, 0.5, 0.5]]))}
-    assert measures.comparisons(experiment(fake), scores)["p_exact"].tolist() == [0.25]
+    assert measures.comparisons(Experiment(experiment(fake), Path(), scores))["p_exact"].tolist() == [0.25]
 
 
 def test_differences_carry_no_rounding(fake: ModuleType) -> None:
     scores = {("m1", "t1", "sampled"): cell(10, art=np.full((1, 4), 0.9), plain=np.full((1, 4), 0.6))}
-    (row,) = measures.comparisons(experiment(fake), scores).to_dict("records")
+    (row,) = measures.comparisons(Experiment(experiment(fake), Path(), scores)).to_dict("records")
     assert 0.9 - 0.6 != 0.3 and (row["low"], row["high"]) == (0.3, 0.3)
 
 
 def test_what_is_compared_with_what(fake: ModuleType) -> None:
     def pairs(scores: Cell, **analysis: str) -> list[tuple[str, str]]:
-        frame = measures.comparisons(experiment(fake, analysis), {("m1", "t1", "greedy"): scores})
+        frame = measures.comparisons(Experiment(experiment(fake, analysis), Path(), {("m1", "t1", "greedy"): scores}))
         return list(zip(frame["method"], frame["baseline"], strict=True))
 
     full = cell(**dict.fromkeys(METHODS, right(4)))
@@ -183,7 +185,7 @@ def write_runs(fake: ModuleType, root: Path, config: Config) -> None:
 def test_cost_by_hand(fake: ModuleType, tmp_path: Path) -> None:
     config = experiment(fake, training={"completions": 5})
     write_runs(fake, tmp_path, config)
-    frame = measures.cost(config, tmp_path)
+    frame = measures.cost(Experiment(config, tmp_path))
     keys = ["model", "task", "method", "seed"]
     assert frame[keys].to_numpy().tolist() == [list(run.model_dump().values()) for run in config.grid()]
     assert set(zip(frame["method"], frame["kind"], strict=True)) == {
@@ -216,20 +218,20 @@ def test_a_supervised_problem_has_one_completion(fake: ModuleType, tmp_path: Pat
     for kind, expected in (("supervised", 24), ("grpo", 24 * 5)):
         config = experiment(fake, objective={"kind": kind}, training={"completions": 5})
         write_runs(fake, tmp_path / kind, config)
-        frame = measures.cost(config, tmp_path / kind)
+        frame = measures.cost(Experiment(config, tmp_path / kind))
         assert set(frame.loc[frame["kind"] == "art", "completions"]) == {expected}
 
 
 def test_a_reference_that_is_not_trained_leaves_no_ratio(fake: ModuleType, tmp_path: Path) -> None:
     config = experiment(fake, {"reference": "plain"})
     write_runs(fake, tmp_path, config)
-    assert measures.cost(config, tmp_path)["ratio_to_reference"].isna().all()
+    assert measures.cost(Experiment(config, tmp_path))["ratio_to_reference"].isna().all()
 
 
 def test_learning_has_a_row_a_step(fake: ModuleType, tmp_path: Path) -> None:
     config = experiment(fake)
     write_runs(fake, tmp_path, config)
-    frame = measures.learning(config, tmp_path)
+    frame = measures.learning(Experiment(config, tmp_path))
     last = frame.set_index(["model", "task", "method", "seed"]).loc[("m2", "t1", "tuned", 2)]
     assert last["step"].tolist() == [0, 1, 2] and set(last["kind"]) == {"lora"}
     names = ["validation_accuracy", "groups_dropped", "seconds_rollout", "seconds_validation", "detail_distance_max"]
@@ -252,6 +254,6 @@ def test_versions_are_counted(fake: ModuleType, tmp_path: Path) -> None:
     expected = [("device", "cpu", 3), ("device", "gpu", 1), ("python", "3.11", 4), ("revision", "b+", 3)]
     expected += [("revision", "unknown", 1), ("threads", "1", 3), ("threads", "2", 1), ("torch", "2.13", 3)]
     pd.testing.assert_frame_equal(
-        measures.versions(config, tmp_path),
+        measures.versions(Experiment(config, tmp_path)),
         pd.DataFrame([*expected, ("torch", "2.14", 1)], columns=["name", "value", "runs"]),
     )

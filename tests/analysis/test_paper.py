@@ -15,7 +15,8 @@ from fake_results import mapping, write_results, write_serving
 from paper_words import said
 
 from analysis.paper import typeset as compile_paper
-from art.config import ConfigError, parse_config
+from art.config.reading import parse_config
+from art.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 

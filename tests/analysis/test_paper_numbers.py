@@ -11,10 +11,9 @@ from literal_frames import frame
 from matplotlib.figure import Figure
 from paper_words import said
 
-from analysis.figures import figure_names
 from analysis.load import write_csv
-from analysis.tables import TABLES
-from art.config import parse_config
+from analysis.registry import FIGURES, TABLES
+from art.config.reading import parse_config
 
 PAPER = Path(__file__).parents[2] / "paper"
 # An experiment of two models and two tasks; what the paper says of it is worked out by hand.
@@ -177,7 +176,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
     for name in TABLES:
         (root / f"paper/tables/{name}.csv").write_text("Column\nCell\n")
     (root / "paper/tables/published.csv").write_text('"Ours, %"\nnot run\n40.0\n41.0\n')
-    for name in figure_names():
+    for name in FIGURES:
         Figure(figsize=(1, 1)).savefig(root / f"paper/figures/{name}.pdf")
     return said(root)
 

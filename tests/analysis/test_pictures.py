@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from analysis import pictures
-from analysis.load import Cell
-from art.config import Config, parse_config
-from art.images import ImageError, encode_png, png_bytes
+from analysis.load import Cell, Experiment
+from art.config.experiment import Config
+from art.config.reading import parse_config
+from art.pictures.png import ImageError, encode_png, png_bytes
 
 METHODS: dict[str, dict[str, Any]] = {
     "grey": {"kind": "art", "start": "grey", "models": ["m"]},
@@ -99,7 +100,7 @@ def scores(*left_out: str) -> dict[tuple[str, str, str], Cell]:
 
 
 def test_growth_is_over_the_runs_own_start_and_of_controls_over_the_seed_picture(tree: tuple[Config, Path]) -> None:
-    frame = pictures.png(*tree, scores())
+    frame = pictures.png(Experiment(*tree, scores()))
     rows = frame[(frame["encoder"] == "png") & (frame["model"] == "m")]
     found = {(row.task, row.method, row.seed): row for row in rows.itertuples()}
     expected = {}
@@ -119,7 +120,7 @@ def test_growth_is_over_the_runs_own_start_and_of_controls_over_the_seed_picture
 
 
 def test_every_encoder_is_compared_with_itself(tree: tuple[Config, Path]) -> None:
-    frame = pictures.png(*tree, scores())
+    frame = pictures.png(Experiment(*tree, scores()))
     rows = frame[(frame["task"] == "t1") & (frame["method"] == "grey") & (frame["seed"] == 4)].set_index("encoder")
     own, start = (pictures.encoded_sizes(picture(lines)) for lines in (8, 7))
     assert rows["bytes"].to_dict() == own and rows["start_bytes"].to_dict() == start
@@ -127,7 +128,11 @@ def test_every_encoder_is_compared_with_itself(tree: tuple[Config, Path]) -> Non
 
 
 def test_gain_is_of_the_one_run_over_the_baselines_mean(tree: tuple[Config, Path]) -> None:
-    frame = pictures.png(*tree, scores()).query("encoder == 'best'").set_index(["model", "task", "method", "seed"])
+    frame = (
+        pictures.png(Experiment(*tree, scores()))
+        .query("encoder == 'best'")
+        .set_index(["model", "task", "method", "seed"])
+    )
     for key, (accuracy, gain) in {
         ("m", "t1", "grey", 4): (0.9, 0.65),  # the baseline: 0.25
         ("m", "t1", "grey", 1): (0.4, 0.15),
@@ -137,12 +142,12 @@ def test_gain_is_of_the_one_run_over_the_baselines_mean(tree: tuple[Config, Path
         ("n", "t2", "original", 0): (0.3, 0.3),
     }.items():
         assert frame.loc[key, ["accuracy", "gain"]].tolist() == pytest.approx([accuracy, gain]), key
-    without = pictures.png(*tree, scores("plain"))
+    without = pictures.png(Experiment(*tree, scores("plain")))
     assert without["gain"].isna().all() and len(without) > 0
 
 
 def test_a_runs_snapshots_grow_from_its_first(tree: tuple[Config, Path]) -> None:
-    frame = pictures.png_steps(*tree)
+    frame = pictures.png_steps(Experiment(*tree))
     expected = []
     for (task, method, seed), lines in LINES.items():
         sizes = [len(png_bytes(picture(count))) for count in lines]
@@ -152,7 +157,7 @@ def test_a_runs_snapshots_grow_from_its_first(tree: tuple[Config, Path]) -> None
 
 
 def test_distance_is_to_the_seed_picture_also_from_a_grey_start(tree: tuple[Config, Path]) -> None:
-    frame = pictures.distances(*tree, scores())
+    frame = pictures.distances(Experiment(*tree, scores()))
     keys = list(zip(frame["task"], frame["method"], frame["seed"], strict=True))
     assert keys == list(LINES)
     for key, row in zip(keys, frame.itertuples(), strict=True):
@@ -173,7 +178,9 @@ def test_settings_of_the_analysis_decide_the_resamples(tree: tuple[Config, Path]
     low = []
     for change in ({}, {}, {"seed": 1}, {"resamples": 150}, {"confidence": 0.6}):
         analysis = config.analysis.model_copy(update={"resamples": 100} | change)
-        low.append(pictures.distances(config.model_copy(update={"analysis": analysis}), root, cells)["low"][0])
+        low.append(
+            pictures.distances(Experiment(config.model_copy(update={"analysis": analysis}), root, cells))["low"][0]
+        )
     assert low[0] == low[1] and len(set(low)) == 4
 
 

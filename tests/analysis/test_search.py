@@ -12,10 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.cli import app
-from analysis.load import read_csv
+from analysis.load import Experiment, read_csv
 from analysis.search import SEARCH, curve_summary, search
-from art.config import Config, RunKey, parse_config
-from art.records import RecordError, StepRecord, write_records
+from art.config.experiment import Config, RunKey
+from art.config.reading import parse_config
+from art.errors import RecordError
+from art.files import write_records
+from art.store.records import StepRecord
 
 METHODS: dict[str, dict[str, Any]] = {
     "art_lr0.4": {"kind": "art", "learning_rate": 0.4},
@@ -80,7 +83,7 @@ def test_summary_by_hand(accuracy: tuple[float | None, ...], final: float, area:
 
 
 def test_variants_are_ranked_within_their_kind_on_each_model_and_task(fake: ModuleType, tmp_path: Path) -> None:
-    frame = search(write(fake, tmp_path, usual, METHODS, seeds=[0, 1]), tmp_path)
+    frame = search(Experiment(write(fake, tmp_path, usual, METHODS, seeds=[0, 1]), tmp_path))
     assert list(frame.columns) == SEARCH
     variants = ["art_lr0.4", "lora_r8", "art_lr0.8", "lora_r16"]
     cells = [(model, task, method) for model in ("m", "n") for task in ("a", "b") for method in variants]
@@ -136,7 +139,7 @@ def test_which_variant_is_chosen(
     def of(run: RunKey) -> tuple[float, ...]:
         return curves[run.method]["ab".index(run.task)] if run.method in curves else (0.0,)
 
-    frame = search(write(fake, tmp_path, of, variants, models={"m": {"path": "nowhere"}}), tmp_path)
+    frame = search(Experiment(write(fake, tmp_path, of, variants, models={"m": {"path": "nowhere"}}), tmp_path))
     assert set(frame.loc[frame["chosen"], "method"]) == {chosen}
 
 
@@ -144,7 +147,7 @@ def test_variants_must_meet_on_the_same_models_and_tasks(fake: ModuleType, tmp_p
     methods = METHODS | {"lora_r16": {"kind": "lora", "tasks": ["b"]}}
     config = write(fake, tmp_path, usual, methods, seeds=[0, 1])
     with pytest.raises(RecordError) as caught:
-        search(config, tmp_path)
+        search(Experiment(config, tmp_path))
     assert str(caught.value) == "methods.lora_r16: not run on ('m', 'a'), unlike other lora variants"
 
 
@@ -152,7 +155,7 @@ def test_kinds_may_be_searched_on_other_tasks(fake: ModuleType, tmp_path: Path) 
     methods = {name: {"kind": "art", "tasks": ["a"]} for name in ("art_lr0.4", "art_lr0.8")} | {
         "lora": {"kind": "lora"}
     }
-    frame = search(write(fake, tmp_path, usual, methods), tmp_path)
+    frame = search(Experiment(write(fake, tmp_path, usual, methods), tmp_path))
     assert set(frame.loc[frame["kind"] == "art", "task"]) == {"a"}
     assert set(frame.loc[frame["kind"] == "lora", "task"]) == {"a", "b"}
 
@@ -160,12 +163,12 @@ def test_kinds_may_be_searched_on_other_tasks(fake: ModuleType, tmp_path: Path) 
 def test_a_log_without_checks_is_named(fake: ModuleType, tmp_path: Path) -> None:
     config = write(fake, tmp_path, lambda _: (None, None), {"lora": {"kind": "lora"}})
     with pytest.raises(RecordError, match=r"m/a/lora/seed0/train\.jsonl: holds no validation accuracy"):
-        search(config, tmp_path)
+        search(Experiment(config, tmp_path))
 
 
 def test_controls_alone_leave_nothing_to_choose(fake: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="fake: no trained method"):
-        search(write(fake, tmp_path, usual, {}), tmp_path)
+        search(Experiment(write(fake, tmp_path, usual, {}), tmp_path))
 
 
 def test_the_command_says_what_it_chose_and_writes_all(

@@ -16,9 +16,12 @@ from typer.testing import CliRunner
 
 from analysis import serving
 from analysis.cli import app
-from analysis.load import read_csv
-from art.config import Config, load_config, parse_config
-from art.records import Item, LoadRecord, RecordError, ServedItem, read_records, write_json, write_records
+from analysis.load import Experiment, read_csv
+from art.config.experiment import Config
+from art.config.reading import load_config, parse_config
+from art.errors import RecordError
+from art.files import read_records, write_json, write_records
+from art.store.records import Item, LoadRecord, ServedItem
 
 METHODS = {
     "no_image": {"kind": "no_image"},
@@ -90,7 +93,7 @@ def answered(root: Path, served: list[Item], evaluated: list[Item], analysis: di
         write_records(root / f"runs/tiny-1m/arithmetic/{method}/seed0/items.jsonl", evaluated)
     answers = [ServedItem(**item.model_dump(), method=method) for item in served for method in methods]
     write_records(root / "serving/tiny-1m/arithmetic/served.jsonl", answers)
-    return serving.served(config, root)
+    return serving.served(Experiment(config, root))
 
 
 def item(name: str, score: int, completion: str = "x", decoding: str = "greedy") -> Item:
@@ -136,7 +139,7 @@ def test_every_model_and_task_has_its_rows_in_the_configs_order(tmp_path: Path) 
     config, _ = write_results(tmp_path, data, items=8)
     write_serving(tmp_path, config)
     for build in (serving.served, serving.serving_load, serving.gap):
-        frame = build(config, tmp_path)
+        frame = build(Experiment(config, tmp_path))
         cells = list(dict.fromkeys(zip(frame["model"], frame["task"], strict=True)))
         assert cells == [(model, task) for model in names["models"] for task in names["tasks"]]
 
@@ -147,7 +150,9 @@ def test_a_ratio_is_within_a_repeat_whatever_the_order_of_the_file(tree: Path) -
     bare = [record for record in records if record.kind == "no_image"]
     write_records(path, [*reversed(bare), *(record for record in records if record.kind != "no_image")])
     pd.testing.assert_frame_equal(
-        serving.serving_load(settings(tree), tree), read_csv(tree / "analysis/serving_load.csv"), check_dtype=False
+        serving.serving_load(Experiment(settings(tree), tree)),
+        read_csv(tree / "analysis/serving_load.csv"),
+        check_dtype=False,
     )
 
 
@@ -196,9 +201,9 @@ def test_a_check_of_other_settings_is_refused(tree: Path) -> None:
         config = parse_config(data | change, "test")
         for build in (serving.served, serving.serving_load, serving.gap):
             with pytest.raises(RecordError, match=r"serving/tiny-1m/arithmetic: serving\.json was made with other"):
-                build(config, tree)
+                build(Experiment(config, tree))
     same = parse_config(data | {"analysis": data["analysis"] | {"resamples": 100}}, "test")
-    assert len(serving.served(same, tree)) == len(METHODS)
+    assert len(serving.served(Experiment(same, tree))) == len(METHODS)
 
 
 def test_other_problems_are_refused(tree: Path) -> None:
@@ -208,13 +213,13 @@ def test_other_problems_are_refused(tree: Path) -> None:
     for wrong in (strange, [one for one in answers if one.method != "lora"]):
         write_records(path, wrong)
         with pytest.raises(RecordError, match=r"served\.jsonl: lora: not the problems of .*lora/seed3/items\.jsonl"):
-            serving.served(settings(tree), tree)
+            serving.served(Experiment(settings(tree), tree))
 
 
 def test_a_missing_check_is_named(tree: Path) -> None:
     (tree / "serving/tiny-1m/arithmetic/serving.json").unlink()
     with pytest.raises(RecordError, match=r"serving/tiny-1m/arithmetic/serving\.json: cannot be read"):
-        serving.gap(settings(tree), tree)
+        serving.gap(Experiment(settings(tree), tree))
 
 
 def test_tables_say_the_same(checked: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from analysis.steganography import ENCODERS, PNG_FRAME, encoded_sizes, filter_rows, log_power
-from art.images import png_bytes
+from art.pictures.png import png_bytes
 
 NOISE = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
 FLAT = np.full((32, 32, 3), 7, np.uint8)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from literal_frames import experiment
 
 from analysis.names import LABELS, method_labels
-from analysis.tables import interval, number, p_value, percent, write_table
+from analysis.tables.format import interval, number, p_value, percent, write_table
 
 
 @given(st.floats(-1e9, 1e9) | st.floats(-1, 1), st.integers(0, 4), st.booleans())

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from literal_frames import experiment, frame
 
-from analysis.tables import TABLES
-from art.config import Config
+from analysis.registry import TABLES
+from art.config.experiment import Config
+from art.config.registry import implementation
 
 ACCURACY = """
 model    task      method      kind        decoding seeds n   accuracy low    high   low_bca high_bca
@@ -213,7 +214,7 @@ FRAMES = {
 def build(name: str, config: Config, **frames: pd.DataFrame) -> pd.DataFrame:
     """The table, made from no other frames than it says it reads."""
     given = {source: frame(text) for source, text in FRAMES.items()} | frames
-    return TABLES[name].build(config, {source: given[source] for source in TABLES[name].reads})
+    return implementation(TABLES[name].build)(config, {source: given[source] for source in TABLES[name].reads})
 
 
 def rows_of(table: pd.DataFrame) -> list[str]:

@@ -11,15 +11,19 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tiny_world import World
 
-from art.artifact import ADAPTER, EMBEDDINGS, IMAGE, Artifact, artifact_folder
-from art.config import Config
-from art.images import encode_png, random_image
-from art.methods.lora import TARGETS, overlay_adapter
+from art.config.experiment import Config
+from art.config.methods import TrainedMethod
+from art.methods.lora import TARGETS
+from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy, Prefix
-from art.pixels import levels_to_tensor
-from art.records import Problem
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import encode_png, random_image
 from art.rollouts.sampler import Decoding, sample
-from art.runs import Clock, Workspace
+from art.store.artifact import ADAPTER, EMBEDDINGS, IMAGE, Artifact, artifact_folder
+from art.store.clock import Clock
+from art.store.problem import Problem
+from art.store.run_record import Usage, this_process, write_record
+from art.store.workspace import Workspace
 
 RANK = 2
 TEXTS = ("a red coin", "twelve")
@@ -90,6 +94,7 @@ def write_artifact(
         text=prefix.text,
         embeddings=kind == "embeddings",
         adapter=kind == "adapter",
+        trained_numbers=1234 if isinstance(run.section, TrainedMethod) else 0,
     )
     with artifact_folder(run.artifact, artifact) as folder:
         if kind == "image":
@@ -98,7 +103,7 @@ def write_artifact(
             save_file({"embeddings": prefix.embeddings}, folder / EMBEDDINGS)
         elif kind == "adapter":
             write_adapter(policy, folder / ADAPTER, variant, rank)
-    run.write_record("run", Clock(), trained_numbers=1234, prefix_tokens=56)
+    write_record(run, "run", Clock(), this_process(), Usage(trained_numbers=1234, prefix_tokens=56))
 
 
 def said(

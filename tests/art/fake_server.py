@@ -23,14 +23,14 @@ import pytest
 import torch
 from PIL import Image
 
-from art.config import EngineSection, ModelSection
-from art.methods.lora import overlay_adapter
+from art.config.sections import EngineSection, ModelSection
+from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy, Prefix
-from art.pixels import levels_to_tensor
-from art.records import Problem, problem_id
-from art.rollouts.engines import Place, open_engine
+from art.pictures.logits import levels_to_tensor
+from art.rollouts.engines import EngineContext, open_engine
 from art.rollouts.sampler import Decoding, Rollouts, sample
 from art.rollouts.server_engine import Server
+from art.store.problem import Problem, problem_id
 
 CHAT = "/v1/chat/completions"
 PLACEHOLDER = 0  # vLLM's own in the place of embeddings
@@ -180,7 +180,7 @@ def launched(
 def engine(policy: Policy, url: str, model: str = MODEL, **settings: Any) -> Server:
     """The engine that asks the server at ``url``."""
     section = EngineSection(kind="server", url=url, **{"retries": 2, "timeout": 60.0, **settings})
-    made = open_engine(Place(ModelSection(path=model), policy, section, None, 0, Path("nowhere")))
+    made = open_engine(EngineContext(ModelSection(path=model), policy, section, None, 0, Path("nowhere")))
     assert isinstance(made, Server)
     return made
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from art.config import TaskSection
+from art.config.sections import TaskSection
 
 CANARY = "CANARY-5e1f"
 """Stands in every text of the fake GPQA file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,16 @@ from safetensors.torch import load_file
 from tiny_world import World
 from torch import Tensor
 
-import art.train as loop
+import art.training.loop as loop
+from art.files import read_records
 from art.models.policy import Prefix
-from art.records import Problem, read_records
-from art.rollouts.engines import Engine, Place
+from art.rollouts.engines import Engine, EngineContext
 from art.rollouts.sampler import Decoding, Rollouts, sample
-from art.runs import Clock, Workspace
-from art.scoring import SCORERS, Judgement
+from art.scoring import Judgement, numeric
+from art.store.clock import Clock
+from art.store.problem import Problem
+from art.store.workspace import Workspace
+from art.training import session
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,22 @@ class Recorder(Engine):
     """An engine that remembers what it was asked for.
 
     Args:
-        place: as for any engine.
+        context: as for any engine.
         shares: whether it passes for an engine that samples from the policy itself.
         real: completions are the policy's; otherwise fixed tokens, and the model does not run.
         shift: what its log-probabilities lie above the policy's, by token.
     """
 
     def __init__(
-        self, place: Place, shares: bool = True, real: bool = False, shift: Callable[[Tensor], Tensor] | None = None
+        self,
+        context: EngineContext,
+        shares: bool = True,
+        real: bool = False,
+        shift: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__(place)
-        self.place, self.shares_policy, self.real, self.shift = place, shares, real, shift
+        self.shares_policy = shares
+        super().__init__(context)
+        self.context, self.real, self.shift = context, real, shift
         self.calls: list[Call] = []
         self.loaded: list[dict[str, Tensor]] = []
         self.closed = 0
@@ -79,7 +87,7 @@ class Recorder(Engine):
         self.calls.append(Call(list(problems), prefix, group, decoding, seed, made, len(self.loaded)))
         return made
 
-    def load_adapter(self, folder: Path) -> None:
+    def _load_adapter(self, folder: Path) -> None:
         self.loaded.append(load_file(folder / "adapter_model.safetensors"))
 
     def close(self) -> None:
@@ -141,25 +149,27 @@ class Stage:
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world, self.monkeypatch = world, monkeypatch
+        self.sessions = ExitStack()
         self.engine: Recorder
         self.judge: Judge
 
     def open(self, verdicts: Sequence[tuple[int, float]] = FLAT, **how: bool | Callable[[Tensor], Tensor]) -> None:
         """Let trainers that are made from now on have a recorder and a judge."""
 
-        def opened(place: Place) -> Recorder:
-            self.engine = Recorder(place, **how)
+        def opened(context: EngineContext) -> Recorder:
+            self.engine = Recorder(context, **how)
             self.judge.seen.clear()  # reading a problem file asks the scorer whether it takes the references
             return self.engine
 
         self.judge = Judge(verdicts)
-        self.monkeypatch.setattr(loop, "open_engine", opened)
-        self.monkeypatch.setitem(SCORERS, "numeric", self.judge)
+        self.monkeypatch.setattr(session, "open_engine", opened)
+        self.monkeypatch.setattr(numeric, "judge", self.judge.judge)
 
     def trainer(self, method: str, seed: int = 0, model: str = "tiny", **sections: dict) -> loop.Trainer:
         """A trainer on this stage."""
         key = self.world.key(method, seed=seed).model_copy(update={"model": model})
-        return loop.Trainer(Workspace(self.world.config(**sections), key, self.world.results), Counting())
+        workspace = Workspace(self.world.config(**sections), key, self.world.results)
+        return loop.Trainer(self.sessions.enter_context(session.opened(workspace, Counting())))
 
     def train(self, method: str, **sections: dict) -> Path:
         """A whole run by the function that the command calls; returns its folder."""

@@ -10,10 +10,11 @@ from typing import ClassVar
 import pytest
 import torch
 
+from art.config.registry import ENGINES
 from art.models.policy import Prefix
-from art.records import Problem
-from art.rollouts.engines import ENGINES, Place, Transformers
+from art.rollouts.engines import EngineContext, Transformers
 from art.rollouts.sampler import Decoding, Rollouts
+from art.store.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class RecordingEngine(Transformers):
 
     opened: ClassVar[list[RecordingEngine]] = []
 
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
-        self.place = place
+    def __init__(self, context: EngineContext) -> None:
+        super().__init__(context)
+        self.context = context
         self.asked: list[Asked] = []
         self.events: list[str | Path] = []
         self.opened.append(self)
@@ -53,9 +54,9 @@ class RecordingEngine(Transformers):
         self.events.append("sample")
         return super().sample(problems, prefix, group, decoding, generator)
 
-    def load_adapter(self, folder: Path) -> None:
+    def _load_adapter(self, folder: Path) -> None:
         self.events.append(folder)
-        super().load_adapter(folder)
+        super()._load_adapter(folder)
 
     def close(self) -> None:
         self.events.append("close")
@@ -64,6 +65,6 @@ class RecordingEngine(Transformers):
 
 def record_engines(patch: pytest.MonkeyPatch) -> list[RecordingEngine]:
     """Put it in the place of the in-process engine; returns those that will be opened."""
-    patch.setitem(ENGINES, "transformers", ("recording_engine", "RecordingEngine"))
+    patch.setitem(ENGINES, "transformers", "recording_engine:RecordingEngine")
     patch.setattr(RecordingEngine, "opened", [])
     return RecordingEngine.opened

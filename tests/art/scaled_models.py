@@ -20,7 +20,7 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
 )
 
-from art.models.reference import SPECIAL_TOKENS, train_tokenizer
+from pretraining.reference_model import SPECIAL_TOKENS, train_tokenizer
 
 TEMPLATE = """\
 {%- macro shown(content) %}

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from art.config import Config, RunKey, parse_config
-from art.records import StepRecord, read_records, write_json
+from art.config.experiment import Config, RunKey
+from art.config.reading import parse_config
+from art.files import read_records, write_json
+from art.store.records import StepRecord
 
 Undisturbed = Callable[[str], dict[str, bytes]]
 SCORERS = {"arithmetic": "numeric", "tool_call": "tool_call", "multiple_choice": "multiple_choice"}
@@ -86,7 +88,7 @@ class World:
 
 def run(world: World, method: str, seed: int = 0, **sections: dict) -> Path:
     """Train a run and return its folder."""
-    from art.train import train
+    from art.training.loop import train
 
     train(world.config(**sections), world.key(method, seed=seed), world.results)
     return world.folder(method, seed=seed)

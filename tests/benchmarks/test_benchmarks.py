@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,10 +13,13 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoTokenizer
 
 import art.models.policy
-from art.config import Config, load_config, parse_config
-from art.images import decode_png
+from art.config.experiment import Config
+from art.config.reading import load_config, parse_config
+from art.files import read_json, read_records, write_json
 from art.models.device import wait_for_gpu
-from art.records import Problem, read_json, write_json
+from art.pictures.png import decode_png
+from art.store.problem import Problem
+from art.store.run_record import Machine
 from benchmarks import checkpoint, chunk_size, training_step
 from benchmarks.checkpoint import write_checkpoint
 from benchmarks.training_step import main
@@ -117,9 +121,11 @@ class Invented:
         for rollout, backward in ((90.0, 90.0), (1.0, 9.0), (2.0, 2.0), (6.0, 3.0))
     )
 
-    def __init__(self, workspace: Any, clock: Any) -> None:
-        Invented.made, self.workspace, self.clock = self, workspace, clock
-        self.inputs = {part: workspace.problems(part) for part in ("train", "validation")}
+    def __init__(self, session: Any) -> None:
+        Invented.made, self.workspace = self, session.workspace
+        self.clock, self.scorer = session.clock, session.scorer
+        workspace = session.workspace
+        self.inputs = {part: read_records(workspace.problem_file(part), Problem) for part in ("train", "validation")}
         self.levels = decode_png(workspace.seed_picture, workspace.config.image.size)
         self.policy = SimpleNamespace(
             forbidden=torch.zeros(6),
@@ -145,7 +151,8 @@ def invented(paper: Config, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name, value in (
         ("Trainer", Invented),
         ("write_checkpoint", lambda name, folder, scale: Path("made", name, str(scale))),
-        ("peak_memory", lambda device: 2**30),
+        ("machine_of", lambda device: Machine("cuda (X)", 1, 2**30)),
+        ("opened", lambda workspace, clock: nullcontext(SimpleNamespace(workspace=workspace, clock=clock))),
     ):
         monkeypatch.setattr(training_step, name, value)
     steps: list[int] = []

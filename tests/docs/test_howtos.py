@@ -14,7 +14,8 @@ from typing import NamedTuple
 import pytest
 from PIL import Image, ImageChops
 
-from art.records import Problem, read_records
+from art.files import read_records
+from art.store.problem import Problem
 
 ROOT = Path(__file__).parents[2]
 COPIED = (

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from serving_world import CHECKPOINT, TASKS, ServingWorld
 
-from art.images import encode_png, reduce_contrast
-from art.pictures import draw as draw_picture
-from art.records import write_records
-from art.synthetic.tasks import problems
+from art.files import write_records
+from art.pictures.png import encode_png, reduce_contrast
+from art.pictures.seeds import draw as draw_picture
+from art.tasks.generated.problems import problems
 
 if TYPE_CHECKING:
     from art.models.policy import Policy

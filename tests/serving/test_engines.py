@@ -11,15 +11,19 @@ import pytest
 import torch
 from serving_world import CHECKPOINT, TASKS
 
-from art.config import EngineSection, LoraMethod, ModelSection
-from art.images import random_image
-from art.methods.base import Start
-from art.methods.lora import Lora, overlay_adapter
+from art.config.methods import LoraMethod
+from art.config.sections import EngineSection, ModelSection
+from art.methods.base import Initialisation
+from art.methods.lora import Lora
+from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy, Prefix
-from art.pixels import levels_to_tensor
-from art.rollouts.engines import Engine, Gap, Place, measure_gap, open_engine
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import random_image
+from art.rollouts.engines import Engine, EngineContext, open_engine
+from art.rollouts.mismatch import measure_mismatch
 from art.rollouts.sampler import Decoding, sample
-from art.synthetic.tasks import problems
+from art.store.records import Mismatch
+from art.tasks.generated.problems import problems
 
 MODEL = ModelSection(path=str(CHECKPOINT), device="cpu")
 SOME = [problem for task in TASKS for problem in problems(task, "test", 8, 0)]  # with and without tools
@@ -31,7 +35,7 @@ def engine(
     request: pytest.FixtureRequest, policy: Policy, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
     log = tmp_path_factory.mktemp("engine") / "server.log"
-    with closing(open_engine(Place(MODEL, policy, EngineSection(kind=request.param), RANK, 0, log))) as opened:
+    with closing(open_engine(EngineContext(MODEL, policy, EngineSection(kind=request.param), RANK, 0, log))) as opened:
         yield opened
 
 
@@ -46,7 +50,7 @@ def prefixes(policy: Policy) -> dict[str, Prefix]:
     }
 
 
-def gap(engine: Engine, prefix: Prefix, *scorers: Policy) -> list[Gap]:
+def gap(engine: Engine, prefix: Prefix, *scorers: Policy) -> list[Mismatch]:
     """Sample through the engine, at least 1,000 tokens, and score them by each of the policies."""
     rollouts = engine.sample(SOME, prefix, 6, Decoding(1.0, 36))
     rows = torch.arange(len(SOME)).repeat_interleave(6)
@@ -57,7 +61,7 @@ def gap(engine: Engine, prefix: Prefix, *scorers: Policy) -> list[Gap]:
             ours = policy.logprobs(state, rollouts.tokens, rollouts.mask, 1.0)
         assert rollouts.prompt_tokens == sum(len(policy.encode(problem, prefix)[0]) for problem in SOME)
         assert torch.isin(rollouts.tokens[rollouts.mask], torch.tensor(policy.forbidden_tokens)).sum() == 0
-        found.append(measure_gap(ours[rollouts.mask], rollouts.logprobs[rollouts.mask]))
+        found.append(measure_mismatch(ours[rollouts.mask], rollouts.logprobs[rollouts.mask]))
     print(engine.name, found)
     assert found[0].tokens > 1000
     return found
@@ -83,7 +87,9 @@ def test_an_adapter_is_loaded_in_place_of_the_last(engine: Engine, tmp_path: Pat
     for number in range(2):
         adapted = Policy(CHECKPOINT)
         torch.manual_seed(number)
-        method = Lora(adapted, Start(number, np.zeros((128, 128, 3), np.uint8), LoraMethod(kind="lora", rank=RANK)))
+        method = Lora(
+            adapted, Initialisation(number, np.zeros((128, 128, 3), np.uint8), LoraMethod(kind="lora", rank=RANK))
+        )
         with torch.no_grad():
             for value in method.parameters().values():
                 value.add_(0.1 * torch.randn_like(value))

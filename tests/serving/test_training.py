@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +16,19 @@ import torch
 from serving_world import ServingWorld
 
 from analysis import serving as measures
-from art.config import parse_config
-from art.evaluate import evaluate
-from art.images import decode_png
+from analysis.load import Experiment
+from art.config.reading import parse_config
+from art.evaluation.evaluate import evaluate
+from art.files import read_json, read_records
 from art.methods.controls import make_control
 from art.models.device import wait_for_gpu
-from art.records import Item, RunRecord, StepRecord, read_json, read_records
-from art.runs import Clock, Workspace
-from art.serve_check import serve_check
-from art.train import Trainer, TrainingError, train
+from art.pictures.png import decode_png
+from art.serving.check import serve_check
+from art.store.clock import Clock
+from art.store.records import Item, RunRecord, StepRecord
+from art.store.workspace import Workspace
+from art.training.loop import Trainer, TrainingError, train
+from art.training.session import opened
 
 VLLM = {"engine": {"kind": "vllm"}}
 SERVER = {"engine": {"kind": "server"}}
@@ -73,19 +76,18 @@ def gone(group: int, seconds: float = 10.0) -> bool:
 def test_a_killed_server_ends_the_run_and_the_next_one_goes_on(serving_world: ServingWorld) -> None:
     """kill -9 of the server in the middle of step 2; the adapter of LoRA has to reach the new server."""
     config, key = serving_world.config(**SERVER), serving_world.key("lora")
-    trainer = Trainer(Workspace(config, key, serving_world.results), Clock(wait_for_gpu))
-    server = trainer.engine._child
-    load = trainer.engine.load_adapter
+    with opened(Workspace(config, key, serving_world.results), Clock(wait_for_gpu)) as session:
+        trainer, server, load = Trainer(session), session.engine._child, session.engine.load_adapter
 
-    def kill_before_the_second_step(folder) -> None:
-        load(folder)
-        if len(trainer.log) == 2:  # the state before the first step, and step 1
-            os.kill(server.process.pid, signal.SIGKILL)
-            server.process.wait()
+        def kill_before_the_second_step(folder) -> None:
+            load(folder)
+            if len(trainer.log) == 2:  # the state before the first step, and step 1
+                os.kill(server.process.pid, signal.SIGKILL)
+                server.process.wait()
 
-    trainer.engine.load_adapter = kill_before_the_second_step
-    with closing(trainer.engine), pytest.raises(TrainingError) as stopped:
-        trainer.run()
+        session.engine.load_adapter = kill_before_the_second_step
+        with pytest.raises(TrainingError) as stopped:
+            trainer.run()
     assert gone(server.process.pid), "its engine core and workers have ended as well"
     said = str(stopped.value)
     assert "step 2" in said and "cannot be reached" in said and "exit status -9" in said and "state.safetensors" in said
@@ -103,10 +105,10 @@ from pathlib import Path
 from serving_world import CHECKPOINT
 from art.config import EngineSection, ModelSection
 from art.models.policy import Policy
-from art.rollouts.engines import Place, open_engine
+from art.rollouts.engines import EngineContext, open_engine
 
 model = ModelSection(path=str(CHECKPOINT), device="cpu")
-engine = open_engine(Place(model, Policy(CHECKPOINT), EngineSection(kind="vllm"), None, 0, Path("nowhere")))
+engine = open_engine(EngineContext(model, Policy(CHECKPOINT), EngineSection(kind="vllm"), None, 0, Path("nowhere")))
 print("ready", *(process.pid for process in engine._processes), flush=True)
 sys.stdin.read()
 """
@@ -142,10 +144,10 @@ def test_every_artifact_is_served(serving_world: ServingWorld) -> None:
         made(config, key, results)
         evaluate(config, key, results)
     serve_check(config, "tiny", "arithmetic", results)
-    served = measures.served(config, results).set_index("method")
+    served = measures.served(Experiment(config, results)).set_index("method")
     assert list(served.index) == ["no_image", "art", "lora", "soft_prompt"] and set(served["n"]) == {48}
     assert (served["text_differs"] < 0.5).all()
-    load = measures.serving_load(config, results)
+    load = measures.serving_load(Experiment(config, results))
     conditions = list(zip(load["kind"], load["variants"], strict=True))
     assert conditions == [("no_image", 0), ("image", 1), ("image", 2), ("adapter", 1), ("adapter", 2)]
     assert set(load["repeats"]) == {2} and set(load["completion_tokens"]) == {6 * 36}
@@ -153,6 +155,6 @@ def test_every_artifact_is_served(serving_world: ServingWorld) -> None:
     assert np.unique(picture["image"] - picture["no_image"]) == [6 * (16 + 2)], (
         "16 visual tokens and two marks a request"
     )
-    gap = measures.gap(config, results)
+    gap = measures.gap(Experiment(config, results))
     assert (gap["tokens"] > 1000).all() and (gap["mean"] < 0.03).all()
     assert isinstance(gap, pd.DataFrame) and torch.get_num_threads() == 1

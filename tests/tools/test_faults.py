@@ -82,7 +82,7 @@ def test_columns_are_bytes() -> None:
 
 
 def test_every_fault_of_the_project_compiles_and_changes_one_place() -> None:
-    source = (HERE.parents[1] / "art/objectives.py").read_bytes()
+    source = (HERE.parents[1] / "art/training/objectives.py").read_bytes()
     faults = faults_of(source)
     assert len(faults) > 100
     for fault in faults:

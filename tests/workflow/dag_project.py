@@ -14,8 +14,20 @@ from pathlib import Path
 
 import yaml
 
+from analysis.registry import DATA, TABLES
+
 ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "workflow", "profiles", "config", "art", "analysis", "paper/paper.typ", "paper/references.bib")
+COPIED = (
+    "Snakefile",
+    "workflow",
+    "profiles",
+    "config",
+    "art",
+    "analysis",
+    "pretraining",
+    "paper/paper.typ",
+    "paper/references.bib",
+)
 COPIED += ("environment.yml",)
 
 # Stands in for art/cli.py: writes what each command promises, with the arguments inside.
@@ -194,17 +206,7 @@ def copy_project(target: Path) -> Project:
             (folder / name).write_text("{}")
         shutil.copy(ROOT / "checkpoints" / model / "preprocessor_config.json", folder)  # says which images it takes
     (target / "art/cli.py").write_text(FAKE_ART)
-    for name in ("train", "evaluate"):
-        (target / f"art/{name}.py").touch()
-    common = (target / "workflow/rules/common.smk").read_text()
-    names = sorted(
-        {
-            name
-            for block in re.findall(r"^(?:DATA|TABLES) = \[(.*?)\]", common, re.M | re.S)
-            for name in re.findall(r'"(\w+)"', block)
-        }
-    )
-    fake = FAKE_ANALYSIS.format(names=names)
+    fake = FAKE_ANALYSIS.format(names=sorted({*DATA, *TABLES}))
     (target / "analysis/__main__.py").write_text(fake)
     (target / "analysis/paper.py").write_text(fake)
     return Project(target)

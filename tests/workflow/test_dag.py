@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable
 from modulefinder import ModuleFinder
 from pathlib import Path
 
@@ -15,7 +14,8 @@ import pytest
 import yaml
 from dag_project import Project, copy_files
 
-from art.config import load_config
+from analysis.registry import FIGURES, TABLES
+from art.config.reading import load_config
 
 ROOT = Path(__file__).parents[2]
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -35,7 +35,7 @@ def test_default_plans_the_whole_grid(project: Project) -> None:
     assert sorted(jobs["train"]) == sorted(f"results/{run.folder}/run.json" for run in grid)
     assert len(jobs["evaluate"]) == len(grid)
     assert len(jobs["seed_picture"]) == 3
-    assert {"arithmetic", "tool_call", "multiple_choice", "measure", "tables", "typeset"} <= set(jobs)
+    assert {"measure", "tables", "typeset"} <= set(jobs) and len(jobs["generated"]) == 3
     assert jobs["typeset"] == ["paper/paper.pdf"]
 
 
@@ -85,7 +85,7 @@ def test_setting_of_a_method_repeats_its_runs_only(finished: Project) -> None:
     jobs = finished.planned("--configfile", finished.write_config("smoke", config))
     assert len(jobs["train"]) == 3 and all("/lora/" in path for path in jobs["train"])
     assert len(jobs["evaluate"]) == 3 and {"measure", "typeset"} <= set(jobs)
-    assert "arithmetic" not in jobs and "seed_picture" not in jobs
+    assert "generated" not in jobs and "seed_picture" not in jobs
 
 
 def test_a_serving_check_repeats_no_run(finished: Project) -> None:
@@ -99,7 +99,7 @@ def test_a_serving_check_repeats_no_run(finished: Project) -> None:
 
 
 def test_default_of_a_setting_counts_as_a_setting(finished: Project) -> None:
-    path = finished.root / "art/config.py"
+    path = finished.root / "art/config/methods.py"
     path.write_text(path.read_text().replace("rank: int = Field(8,", "rank: int = Field(6,"))
     jobs = finished.planned(*SMOKE)
     assert len(jobs["train"]) == 3 and all("/lora/" in path for path in jobs["train"])
@@ -108,8 +108,8 @@ def test_default_of_a_setting_counts_as_a_setting(finished: Project) -> None:
 @pytest.mark.parametrize(
     ("edited", "repeated", "left"),
     [
-        ("art/train.py", {"train", "evaluate", "measure"}, {"arithmetic", "seed_picture"}),
-        ("art/evaluate.py", {"evaluate", "measure", "typeset"}, {"train"}),
+        ("art/training/loop.py", {"train", "evaluate", "measure"}, {"generated", "seed_picture"}),
+        ("art/evaluation/evaluate.py", {"evaluate", "measure", "typeset"}, {"train"}),
         (
             "analysis/figures/accuracy.py",
             {"figure_accuracy", "typeset"},
@@ -134,9 +134,9 @@ def test_edited_source_repeats_what_depends_on_it(
     [
         ("art/methods/lora.py", "/lora/"),
         ("art/methods/controls.py", "/(no_image|seed_image|random_image|random_string)/"),
-        ("art/objectives.py", "/(art|art_bound16|lora|soft_prompt)/"),
+        ("art/training/objectives.py", "/(art|art_bound16|lora|soft_prompt)/"),
         ("art/scoring/numeric.py", "/arithmetic/"),
-        ("art/synthetic/tool_call.py", "/tool_call/"),
+        ("art/tasks/generated/tool_call.py", "/tool_call/"),
     ],
 )
 def test_edited_source_repeats_the_runs_that_use_it_only(finished: Project, edited: str, repeated: str) -> None:
@@ -146,9 +146,14 @@ def test_edited_source_repeats_the_runs_that_use_it_only(finished: Project, edit
 
 
 def test_new_method_and_scorer_repeat_nothing(finished: Project) -> None:
-    for name in ("art/methods/frame.py", "art/scoring/words.py", "art/models/other.py", "art/synthetic/riddles.py"):
+    for name in (
+        "art/methods/frame.py",
+        "art/scoring/words.py",
+        "art/models/other.py",
+        "art/tasks/generated/riddles.py",
+    ):
         (finished.root / name).write_text("import torch\n")
-    for table in ("art/methods/trained.py", "art/scoring/__init__.py", "art/models/families.py"):
+    for table in ("art/config/registry.py", "art/config/methods.py"):
         newer(finished.root / table)
     assert finished.planned(*SMOKE) == {}
 
@@ -206,10 +211,14 @@ def test_invalid_config_stops_before_any_job(
 
 
 def test_a_new_task_is_a_rule_file_and_an_entry(project: Project) -> None:
-    rules = project.root / "workflow/rules/tasks"
-    text = (rules / "arithmetic.smk").read_text().replace("arithmetic", "riddles")
-    (rules / "riddles.smk").write_text(text)
-    (project.root / "art/synthetic/riddles.py").touch()
+    text = (project.root / "workflow/rules/generated.smk").read_text().replace("rule generated:", "rule riddles:")
+    rules = project.root / "workflow/rules/tasks/riddles.smk"
+    rules.parent.mkdir(exist_ok=True)
+    rules.write_text(
+        text.replace("../../environment.yml", "../../../environment.yml")
+        .replace("one_of(GENERATED)", '"riddles"')
+        .replace("generator_code", "source_files('art/files.py')")
+    )
     config = project.config("smoke")
     config["tasks"]["riddles"] = {"scorer": "numeric", "train": 8, "validation": 8, "test": 8}
     path = project.write_config("more", config)
@@ -234,7 +243,7 @@ def test_targets(project: Project) -> None:
         )
     )
     assert (smoke, search, pretrain) == ({"smoke"}, {"search"}, {"pretrain", "reference_model"})
-    assert table == {"search_table", "train", "seed_picture", "arithmetic", "tool_call", "multiple_choice"}
+    assert table == {"search_table", "train", "seed_picture", "generated"}
 
 
 def test_smoke_has_every_kind_and_task_of_the_default() -> None:
@@ -243,15 +252,10 @@ def test_smoke_has_every_kind_and_task_of_the_default() -> None:
     assert set(default.tasks) == set(smoke.tasks)
 
 
-def test_names_agree_with_the_analysis() -> None:
-    from analysis.tables import TABLES
-
-    common = (ROOT / "workflow/rules/common.smk").read_text()
-    block = re.search(r"^TABLES = \[(.*?)\]", common, re.M | re.S)
-    assert block and re.findall(r'"(\w+)"', block[1]) == list(TABLES)
+def test_every_figure_and_table_has_a_caption() -> None:
     captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
-    figures = {f"figure_{path.stem}" for path in (ROOT / "analysis/figures").glob("[!_]*.py")} - {"figure_style"}
-    assert captions == figures | {f"table_{name}" for name in TABLES} | {"paper", "workflow"}
+    shown = {f"figure_{name}" for name in FIGURES} | {f"table_{name}" for name in TABLES}
+    assert captions == shown | {"paper", "workflow"}
 
 
 @pytest.fixture(scope="module")
@@ -262,66 +266,76 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     return {output[0]: {path for path in files if path.endswith(".py")} for _, files, output in jobs if output}
 
 
-def loaded(*files: str, without: Iterable[str] = ()) -> set[str]:
+def loaded(*files: str) -> set[str]:
     """Files of the project that Python's own finder sees imported, but packages, which hold no more than tables."""
-    excluded = [file.removesuffix(".py").replace("/", ".") for file in without]
-    finder = ModuleFinder(path=[str(ROOT)], excludes=excluded)
+    finder = ModuleFinder(path=[str(ROOT)])
     for file in files:
         finder.run_script(str(ROOT / file))
     found = {Path(module.__file__).relative_to(ROOT) for module in finder.modules.values() if module.__file__}
     return {*files, *(str(path) for path in found if path.name != "__init__.py")}
 
 
-# Modules that a name in the configuration picks, tables of them, and the configuration, whose values count one by one.
-PICKED = {f"art/methods/{name}.py" for name in ("controls", "image", "lora", "soft_prompt", "trained")}
-PICKED |= {f"art/scoring/{name}.py" for name in ("numeric", "tool_call", "multiple_choice", "reasoning_gym")}
-PICKED |= {f"art/synthetic/{name}.py" for name in ("arithmetic", "tool_call", "multiple_choice")}
-PICKED |= {"art/models/families.py", "art/config.py"}
+# The configuration, whose values count one by one.
+SETTINGS = {str(path.relative_to(ROOT)) for path in (ROOT / "art/config").glob("*.py")}
 RUNS, FAMILY = "results/smoke/runs/tiny-1m", "art/models/policy.py"
 
 
 @pytest.mark.parametrize(
     ("output", "commands"),
     [
-        (f"{RUNS}/arithmetic/art/seed0/run.json", ["train", "methods/image", "models/policy", "scoring/numeric"]),
-        (f"{RUNS}/tool_call/lora/seed0/run.json", ["train", "methods/lora", "models/policy", "scoring/tool_call"]),
-        (f"{RUNS}/arithmetic/soft_prompt/seed0/run.json", ["train", "methods/soft_prompt", "scoring/numeric"]),
+        (
+            f"{RUNS}/arithmetic/art/seed0/run.json",
+            ["training/loop", "methods/image", "models/policy", "scoring/numeric", "rollouts/engines"],
+        ),
+        (
+            f"{RUNS}/tool_call/lora/seed0/run.json",
+            ["training/loop", "methods/lora", "models/policy", "scoring/tool_call"],
+        ),
+        (f"{RUNS}/arithmetic/soft_prompt/seed0/run.json", ["training/loop", "methods/soft_prompt", "scoring/numeric"]),
         (f"{RUNS}/arithmetic/random_string/seed0/run.json", ["methods/controls"]),
-        (f"{RUNS}/tool_call/lora/seed0/items.jsonl", ["evaluate", "methods/lora", "scoring/tool_call"]),
+        (f"{RUNS}/tool_call/lora/seed0/items.jsonl", ["evaluation/evaluate", "methods/lora", "scoring/tool_call"]),
         (
             f"{RUNS}/multiple_choice/no_image/seed0/items.jsonl",
-            ["evaluate", "methods/controls", "scoring/multiple_choice"],
+            ["evaluation/evaluate", "methods/controls", "scoring/multiple_choice"],
         ),
-        ("results/smoke/seeds/arithmetic.png", ["pictures"]),
-        ("results/smoke/tasks/arithmetic/train.jsonl", ["synthetic/tasks", "synthetic/arithmetic"]),
-        ("results/smoke/tasks/tool_call/train.jsonl", ["synthetic/tasks", "synthetic/tool_call"]),
-        ("results/smoke/tasks/multiple_choice/train.jsonl", ["synthetic/tasks", "synthetic/multiple_choice"]),
+        ("results/smoke/seeds/arithmetic.png", ["pictures/seeds/__init__", "pictures/seeds/arithmetic"]),
+        (
+            "results/smoke/tasks/arithmetic/train.jsonl",
+            ["tasks/generated/problems", "tasks/problem_files", "tasks/generated/arithmetic"],
+        ),
+        (
+            "results/smoke/tasks/tool_call/train.jsonl",
+            ["tasks/generated/problems", "tasks/problem_files", "tasks/generated/tool_call"],
+        ),
+        (
+            "results/smoke/tasks/multiple_choice/train.jsonl",
+            ["tasks/generated/problems", "tasks/problem_files", "tasks/generated/multiple_choice"],
+        ),
     ],
 )
 def test_rules_name_the_code_that_they_run(inputs: dict[str, set[str]], output: str, commands: list[str]) -> None:
     files = {f"art/{command}.py" for command in commands}
-    without = PICKED - files | (set() if any("scoring" in file for file in files) else {"art/scoring"})
     named = {path for path in inputs[output] if not path.endswith("__init__.py")}
-    assert named == loaded(*files, without=without)
+    assert named == {path for path in loaded(*files) - SETTINGS if not path.endswith("__init__.py")}
 
 
 @pytest.mark.parametrize(
     ("output", "commands"),
     [
-        ("results/pretrain/tiny-1m/model.safetensors", ["art/pretrain.py", "art/reference_card.py"]),
+        ("results/pretrain/tiny-1m/model.safetensors", ["pretraining/train.py", "pretraining/card.py"]),
         (
             "results/smoke/analysis/accuracy.csv",
             ["analysis/measures.py", "analysis/pictures.py", "analysis/serving.py"],
         ),
         ("results/smoke/analysis/search.csv", ["analysis/search.py"]),
-        ("results/smoke/paper/tables/accuracy.csv", ["analysis/tables.py"]),
+        ("results/smoke/paper/tables/accuracy.csv", ["analysis/tables/format.py", "analysis/tables/accuracy.py"]),
         ("results/smoke/paper/figures/images.pdf", ["analysis/figures/__init__.py", "analysis/figures/images.py"]),
         ("results/smoke/paper/figures/cost.pdf", ["analysis/figures/__init__.py", "analysis/figures/cost.py"]),
         ("results/smoke/paper/paper.pdf", ["analysis/paper.py"]),
     ],
 )
 def test_rules_without_a_choice_name_all_code(inputs: dict[str, set[str]], output: str, commands: list[str]) -> None:
-    assert loaded(*commands) - {"art/config.py"} <= inputs[output]
+    assert loaded(*commands) - SETTINGS <= inputs[output]
 
 
 def test_the_profile_of_a_cluster_is_well_formed(project: Project) -> None:

@@ -29,26 +29,37 @@ def config(project: Project) -> dict:
     return config
 
 
-def test_data_sets_of_reasoning_gym_share_a_file(project: Project, config: dict) -> None:
+def test_data_sets_of_reasoning_gym_share_a_rule(project: Project, config: dict) -> None:
     config["tasks"] |= {name: {"scorer": "reasoning_gym"} for name in ("gcd", "leg_counting")}
     path = project.write_config("published", config)
-    jobs = {rule: (inputs, outputs) for rule, inputs, outputs in project.jobs("--configfile", path)}
-    code = {f"art/{name}.py" for name in ("tasks/prepare", "tasks/reasoning_gym", "scoring/reasoning_gym", "records")}
-    for name in ("gcd", "leg_counting"):
-        inputs, outputs = jobs[f"reasoning_gym_{name}"]
-        assert outputs[0] == f"results/smoke/tasks/{name}/train.jsonl" and code <= set(inputs)
+    found = {
+        outputs[0]: set(inputs)
+        for rule, inputs, outputs in project.jobs("--configfile", path)
+        if rule == "reasoning_gym"
+    }
+    assert set(found) == {f"results/smoke/tasks/{name}/train.jsonl" for name in ("gcd", "leg_counting")}
+    code = {f"art/tasks/{name}.py" for name in ("published/prepare", "published/reasoning_gym", "problem_files")}
+    assert all(code <= inputs for inputs in found.values())
 
 
-def test_each_data_set_is_a_rule(project: Project, config: dict) -> None:
+def test_each_data_set_names_its_files_and_its_reader(project: Project, config: dict) -> None:
     path = project.write_config("published", config)
-    jobs = {rule: (inputs, outputs) for rule, inputs, outputs in project.jobs("--configfile", path)}
+    jobs = {
+        outputs[0]: (inputs, outputs)
+        for rule, inputs, outputs in project.jobs("--configfile", path)
+        if rule == "published"
+    }
     for name in config["tasks"]:
-        inputs, outputs = jobs[name]
-        assert outputs[0] == f"results/smoke/tasks/{name}/train.jsonl" and outputs[3].endswith("/report.json")
-        common = {f"art/tasks/{module}.py" for module in ("prepare", "candidate", "parts", "source", "tables", name)}
-        tools = {"art/tasks/tool_definitions.py"} if name in ("toolmind", "bfcl") else set()
-        named = {path for path in inputs if path.endswith(".py")}
-        assert named == common | tools | {"art/records.py"} | ({"art/tasks/gsm8k.py"} if name == "svamp" else set())
+        inputs, outputs = jobs[f"results/smoke/tasks/{name}/train.jsonl"]
+        assert outputs[3].endswith("/report.json")
+        code = {f"art/tasks/{module}.py" for module in ("candidate", "splits", "source", "formats", "problem_files")}
+        code |= {"art/errors.py", "art/files.py", "art/store/problem.py", "art/tasks/published/prepare.py"}
+        readers = {
+            name,
+            *{"svamp": ["gsm8k"], "toolmind": ["tool_definitions"], "bfcl": ["tool_definitions"]}.get(name, []),
+        }
+        named = {path for path in inputs if path.endswith(".py") and not path.endswith("__init__.py")}
+        assert named == code | {f"art/tasks/published/{reader}.py" for reader in readers}
         data = [path for path in inputs if path.startswith("data/")]
         assert data == [f"data/{name}/more/two.jsonl", f"data/{name}/one.jsonl"]
 
@@ -65,4 +76,4 @@ def test_problems_are_made_again_when_settings_of_their_task_change(project: Pro
     assert len(before) == 10
     for task, after in zip(config["tasks"], plans, strict=True):
         again = [name for name, job in after.items() if job.params != before[name].params]
-        assert [name.removeprefix("reasoning_gym_") for name in again] == [task]
+        assert [name.split()[1] for name in again] == [task]

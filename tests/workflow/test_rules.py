@@ -91,10 +91,10 @@ def jobs(project: Project) -> dict[str, Job]:
 @pytest.mark.parametrize(
     ("name", "reads"),
     [
-        ("arithmetic", set()),
-        ("bfcl", set()),
-        ("gpqa", {"data/gpqa_main.csv", "data/more/notes.txt"}),
-        ("reasoning_gym_gcd", set()),
+        ("generated arithmetic", set()),
+        ("published bfcl", set()),
+        ("published gpqa", {"data/gpqa_main.csv", "data/more/notes.txt"}),
+        ("reasoning_gym gcd", set()),
         ("seed_picture gcd", set()),
         (
             "train tiny arithmetic lora 0",
@@ -161,11 +161,9 @@ def test_a_rule_names_what_it_reads(jobs: dict[str, Job], name: str, reads: set[
         *(
             (
                 rule,
-                below(
-                    {f"out/tasks/{rule.removeprefix('reasoning_gym_')}"}, "report.json", *map("{}.jsonl".format, SPLITS)
-                ),
+                below({f"out/tasks/{rule.split()[1]}"}, "report.json", *map("{}.jsonl".format, SPLITS)),
             )
-            for rule in ("arithmetic", "bfcl", "gpqa", "reasoning_gym_gcd")
+            for rule in ("generated arithmetic", "published bfcl", "published gpqa", "reasoning_gym gcd")
         ),
     ],
 )
@@ -206,7 +204,7 @@ def one_of_each(jobs: dict[str, Job]) -> list[Job]:
 
 def test_output_goes_to_the_log_and_the_exit_status_is_not_lost(jobs: dict[str, Job], tmp_path: Path) -> None:
     rules = one_of_each(jobs)
-    assert len(rules) == 5 + 3 + 2 + len(FIGURES) + 2 + 3
+    assert len(rules) == 4 + 3 + 2 + len(FIGURES) + 2 + 3
     for job in rules:
         (folder := tmp_path / job.rule).mkdir()
         done = execute(job, folder, 7)
@@ -244,10 +242,10 @@ PREPARED = {"config": "out/config.json"}
 @pytest.mark.parametrize(
     ("name", "command", "parameters"),
     [
-        ("arithmetic", "generate", PREPARED | {"task": "arithmetic", "out": "out/tasks/arithmetic"}),
-        ("bfcl", "prepare", PREPARED | {"task": "bfcl", "out": "out/tasks/bfcl"}),
-        ("gpqa", "prepare", PREPARED | {"task": "gpqa", "out": "out/tasks/gpqa"}),
-        ("reasoning_gym_gcd", "prepare", PREPARED | {"task": "gcd", "out": "out/tasks/gcd"}),
+        ("generated arithmetic", "generate", PREPARED | {"task": "arithmetic", "out": "out/tasks/arithmetic"}),
+        ("published bfcl", "prepare", PREPARED | {"task": "bfcl", "out": "out/tasks/bfcl"}),
+        ("published gpqa", "prepare", PREPARED | {"task": "gpqa", "out": "out/tasks/gpqa"}),
+        ("reasoning_gym gcd", "prepare", PREPARED | {"task": "gcd", "out": "out/tasks/gcd"}),
         ("seed_picture gcd", "draw", PREPARED | {"task": "gcd", "out": "out/seeds/gcd.png"}),
         *(
             (
@@ -285,7 +283,7 @@ def test_another_configuration_is_run_by_snakemake_itself(jobs: dict[str, Job]) 
 
 
 def test_generators_of_reasoning_gym_have_a_seed_of_hashes(jobs: dict[str, Job], tmp_path: Path) -> None:
-    execute(jobs["reasoning_gym_gcd"], tmp_path, 0)
+    execute(jobs["reasoning_gym gcd"], tmp_path, 0)
     assert "art hash seed 0" in (tmp_path / "out/logs/tasks/gcd.log").read_text().splitlines()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dag_project import Project, copy_project
 
-from art.config import load_config
+from art.config.reading import load_config
 
 ROOT = Path(__file__).parents[2]
 VLLM = "art/rollouts/vllm_engine.py"
@@ -56,7 +56,7 @@ def test_a_run_names_the_code_of_its_engine(jobs: list[tuple[str, list[str], lis
         assert (VLLM in inputs) == engine, (method, name)
         assert "art/rollouts/server_engine.py" not in inputs
     check = inputs_of(jobs, "results/vllm/serving/tiny-1m/arithmetic/serving.json")
-    assert {"art/serve_check.py", "art/rollouts/server_engine.py", "art/rollouts/launch.py"} <= check
+    assert {"art/serving/check.py", "art/rollouts/server_engine.py", "art/rollouts/launch.py"} <= check
     assert {"art/methods/lora.py", "art/methods/image.py", "art/scoring/numeric.py"} <= check
 
 
@@ -66,8 +66,8 @@ def test_the_experiments_engine_evaluates(project: Project) -> None:
     jobs = project.jobs("--configfile", name)
     runs = {rule: [set(inputs) for found, inputs, _ in jobs if found == rule] for rule in ("train", "evaluate")}
     assert runs["evaluate"] and all(VLLM in inputs for inputs in runs["evaluate"])
-    trained = [VLLM in inputs for inputs in runs["train"] if "art/train.py" in inputs]
-    drawn = [VLLM in inputs for inputs in runs["train"] if "art/train.py" not in inputs]
+    trained = [VLLM in inputs for inputs in runs["train"] if "art/training/loop.py" in inputs]
+    drawn = [VLLM in inputs for inputs in runs["train"] if "art/training/loop.py" not in inputs]
     assert trained and all(trained) and drawn and not any(drawn)
 
 

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
-from dag_project import Job, copy_project
+from dag_project import ROOT, Job, copy_project
 
-from art import config as config_module
-from art.config import RunKey, Section, parse_config
+from art.config.experiment import RunKey
+from art.config.methods import Method
+from art.config.reading import parse_config
+from art.config.sections import Section
 
 HUB = {"repository": "some/one", "revision": "0123456789" * 4}
 # Trained methods under the experiment's engine and under one of their own; a second model and a second task.
@@ -58,7 +60,11 @@ def of(method: str) -> tuple[str, ...]:
     return runs(f".* {method} 0")
 
 
-ONE, ARITHMETIC, GSM8K = runs("one .*"), ("arithmetic", *runs(".* arithmetic .*")), ("gsm8k", *runs(".* gsm8k .*"))
+ONE, ARITHMETIC, GSM8K = (
+    runs("one .*"),
+    ("generated arithmetic", *runs(".* arithmetic .*")),
+    ("published gsm8k", *runs(".* gsm8k .*")),
+)
 TRAINED = of("(soft_prompt|lora|art)")
 
 # A setting, its new value (or a mapping, where more have to change) and the jobs that are done again.
@@ -76,7 +82,7 @@ CHANGES: list[tuple[str, Any, tuple[str, ...]]] = [
     (
         "tasks",
         {"tasks": {"tool_call": {"scorer": "tool_call"}}},
-        ("tool_call", "seed_picture tool_call", *runs(".* tool_call .*")),
+        ("generated tool_call", "seed_picture tool_call", *runs(".* tool_call .*")),
     ),
     ("tasks.arithmetic.scorer", "multiple_choice", ARITHMETIC),
     ("tasks.arithmetic.train", 9, ARITHMETIC),
@@ -162,9 +168,9 @@ CHANGES: list[tuple[str, Any, tuple[str, ...]]] = [
 GIVEN: dict[str, dict[str, Any]] = {"objective.kl_weight": {"objective": {"kind": "grpo"}}}
 
 # What only a job imports counts as code, which test_dag.py follows; without it a plan takes half the time.
-KEPT = {f"art/{name}.py" for name in ("config", "estimate", "records", "models/preprocessor")}
-KEPT |= {f"art/tasks/{name}.py" for name in ("source", "candidate", "tables")}
-KEPT |= {"art/methods/trained.py", "art/models/families.py", "art/rollouts/engines.py"}
+KEPT = {str(path.relative_to(ROOT)) for path in (ROOT / "art/config").glob("*.py")} | {"analysis/registry.py"}
+KEPT |= {f"art/{name}.py" for name in ("errors", "files", "store/problem", "models/preprocessor")}
+KEPT |= {f"art/tasks/{name}.py" for name in ("source", "candidate", "formats")}
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -195,7 +201,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Plans:
     """All jobs before and after each change."""
     project = copy_project(tmp_path_factory.mktemp("stale") / "project")
     (project.root / "data").mkdir()
-    for folder in ("art", "analysis"):
+    for folder in ("art", "analysis", "pretraining"):
         for path in (project.root / folder).rglob("*.py"):
             if str(path.relative_to(project.root)) not in KEPT:
                 path.write_text("")
@@ -266,12 +272,14 @@ def test_every_setting_has_a_row() -> None:
 
 def sections(of: type[Section]) -> set[type[Section]]:
     """The configuration's types that others do not build upon."""
-    parts = {part for part in of.__subclasses__() if part.__module__ == config_module.__name__} - {RunKey}
+    parts = {part for part in of.__subclasses__() if part.__module__.startswith("art.config.")} - {RunKey}
     return set().union(*map(sections, parts)) if parts else {of}
 
 
 def declared(section: type[Section], field: str) -> tuple[str, str]:
-    """A setting and the type that declares it."""
+    """A setting and the type that declares it; the kind of a method picks the type itself."""
+    if field == "kind" and issubclass(section, Method):
+        return Method.__name__, field
     return next(part.__name__ for part in section.__mro__ if field in inspect.get_annotations(part)), field
 
 

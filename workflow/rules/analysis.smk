@@ -10,7 +10,7 @@ rule measure:
         STORED,
         PICTURES,
         SERVING,
-        code=code("analysis/measures.py", "analysis/pictures.py", "analysis/serving.py"),
+        code=source_files(*sorted({module_file(entry) for entry in DATA.values()})),
     output:
         DATA_FILES,
     log:
@@ -30,7 +30,7 @@ rule tables:
     input:
         DATA_FILES,
         "analysis/published.csv",
-        code=code("analysis/tables.py"),
+        code=source_files("analysis/tables/format.py", *sorted({module_file(table.build) for table in TABLES.values()})),
     output:
         [
             report(
@@ -63,7 +63,7 @@ for name in FIGURES:
         input:
             DATA_FILES,
             STORED,
-            code=code("analysis/figures/__init__.py", f"analysis/figures/{name}.py"),
+            code=source_files("analysis/figures/__init__.py", f"analysis/figures/{name}.py"),
         output:
             f"{PAPER}/figures/{name}.pdf",
             report(

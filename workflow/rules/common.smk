@@ -7,46 +7,32 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from art.config import TRAINED_KINDS, ConfigError, parse_config
-from art.estimate import report as effort
-from art.models.preprocessor import CheckpointError, read_preprocessor
+from analysis.registry import DATA, FIGURES, TABLES
+from art.config.digests import evaluation_digest as digest_of_evaluation
+from art.config.digests import run_digest as digest_of_run
+from art.config.digests import serving_digest as digest_of_serving
+from art.config.estimate import report as effort
+from art.config.methods import TRAINED_KINDS
+from art.config.preflight import own_tasks, preflight
+from art.config.reading import parse_config
+from art.config.registry import GENERATORS, READERS
+from art.errors import ConfigError
+from art.tasks.source import local_files
 
 # The commands of the environment that runs Snakemake, also when it was not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 
-TASK_RULES = {path.stem: str(path) for path in sorted(Path(workflow.basedir, "workflow/rules/tasks").glob("*.smk"))}
-CHECKPOINT = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
 SOURCE = ", ".join(map(str, workflow.configfiles))
+OWN_TASKS = own_tasks(Path(workflow.basedir))
 try:
     CONFIG = parse_config(config, SOURCE)
-    for name, section in CONFIG.tasks.items():
-        if section.rule(name) not in TASK_RULES:
-            known = ", ".join(rule for rule in TASK_RULES if rule != "reasoning_gym")
-            raise ConfigError(
-                f"{SOURCE}: tasks: unknown task {name!r}; allowed (workflow/rules/tasks): {known}; "
-                "or a data set of reasoning-gym, with the scorer reasoning_gym"
-            )
-        path = section.source and section.source.path
-        if path and not Path(path).exists():
-            raise ConfigError(f"{SOURCE}: tasks.{name}.source.path: {path!r} does not exist; wanted: a file or folder")
-    for name, section in CONFIG.models.items():
-        if section.revision is not None:
-            continue  # its jobs look at it, when they have fetched it
-        lacking = [file for file in CHECKPOINT if not Path(section.path, file).is_file()]
-        if lacking:
-            raise ConfigError(
-                f"{SOURCE}: models.{name}.path: {section.path!r} lacks {', '.join(lacking)}; wanted: the folder of a "
-                "checkpoint; a repository on the hub needs a revision beside its path"
-            )
-        try:
-            read_preprocessor(Path(section.path)).tokens(CONFIG.image.size)
-        except CheckpointError as error:
-            raise ConfigError(f"{SOURCE}: models.{name}: {error}") from None
+    preflight(CONFIG, SOURCE, OWN_TASKS)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = CONFIG.results
 PAPER = CONFIG.paper
+PROBLEM_FILES = ("train.jsonl", "validation.jsonl", "test.jsonl", "report.json")
 SERVING_FILES = ("served.jsonl", "load.jsonl", "gap.jsonl", "serving.json")
 CONFIG_FILE = f"{RESULTS}/config.json"
 CONFIG_JSON = CONFIG.model_dump_json()
@@ -59,56 +45,22 @@ ITEMS = [f"{folder}/items.jsonl" for folder in RUNS]
 EVALUATIONS = [f"{folder}/evaluation.json" for folder in RUNS]
 STORED = [f"{folder}/{name}" for folder in RUNS for name in ("artifact", "snapshots")]
 
+# By the kind of their problems; a task with a rule of its own is none of these.
+OTHERS = {name: section.rule(name) for name, section in CONFIG.tasks.items() if name not in OWN_TASKS}
+REASONING_GYM = [name for name, kind in OTHERS.items() if kind == "reasoning_gym"]
+GENERATED = [name for name, kind in OTHERS.items() if kind in GENERATORS]
+PUBLISHED = [name for name, kind in OTHERS.items() if kind in READERS and name not in REASONING_GYM]
+
 PICTURES = [f"{RESULTS}/seeds/{task}.png" for task in CONFIG.tasks]
 
 SERVED = dict.fromkeys(f"{RESULTS}/serving/{run.model}/{run.task}" for run in CONFIG.grid() if CONFIG.serving)
 SERVING = [f"{folder}/{name}" for folder in SERVED for name in SERVING_FILES]
 
-DATA = [
-    "accuracy",
-    "comparisons",
-    "png",
-    "png_steps",
-    "learning",
-    "cost",
-    "distance",
-    "versions",
-    "served",
-    "serving_load",
-    "gap",
-]
-TABLES = [
-    "accuracy",
-    "accuracy_sampled",
-    "published",
-    "comparisons_baseline",
-    "comparisons_reference",
-    "png",
-    "budget",
-    "cost",
-    "served",
-    "serving_load",
-    "gap",
-    "hyperparameters",
-    "settings",
-    "versions",
-]
-FIGURES = [
-    path.stem for path in sorted(Path("analysis/figures").glob("*.py")) if path.stem not in ("__init__", "style")
-]
-if not CONFIG.serving:
-    FIGURES.remove("serving")
+FIGURES = [name for name in FIGURES if CONFIG.serving or name != "serving"]
 DATA_FILES = [f"{RESULTS}/analysis/{name}.csv" for name in DATA]
 TABLE_FILES = [f"{PAPER}/tables/{name}.{end}" for name in TABLES for end in ("csv", "tex", "md")]
 FIGURE_FILES = [f"{PAPER}/figures/{name}.{end}" for name in FIGURES for end in ("pdf", "png")]
 PAPER_FILE = f"{PAPER}/paper.pdf"
-
-
-wildcard_constraints:
-    model="|".join(map(re.escape, CONFIG.models)),
-    task="|".join(map(re.escape, CONFIG.tasks)),
-    method="|".join(map(re.escape, CONFIG.methods)),
-    seed=r"\d+",
 
 
 # Snakemake calls no hook in a dry run, and whether this is one is not known yet.
@@ -116,7 +68,29 @@ wildcard_constraints:
 def say_effort():
     """The last lines of a dry run: what the grid takes, in hours as far as steps were measured."""
     if workflow.dryrun:
-        print(*effort(CONFIG), sep="\n", file=sys.stderr)
+        print(*effort(CONFIG, Path(RESULTS)), sep="\n", file=sys.stderr)
+
+
+def one_of(names):
+    """A wildcard's pattern: one of these names, and of no names nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    model=one_of(CONFIG.models),
+    task=one_of(CONFIG.tasks),
+    method=one_of(CONFIG.methods),
+    seed=r"\d+",
+
+
+def task_settings(wildcards):
+    """The section of a task."""
+    return CONFIG.tasks[wildcards.task].model_dump_json()
+
+
+def task_source(wildcards):
+    """The local files that a published data set is read from."""
+    return local_files(CONFIG.tasks[wildcards.task])
 
 
 def results_folder(wildcards):
@@ -126,7 +100,7 @@ def results_folder(wildcards):
 
 def run_digest(wildcards):
     """Hash of the settings that this run depends on: another value means another run."""
-    return CONFIG.run_digest(wildcards.model, wildcards.task, wildcards.method)
+    return digest_of_run(CONFIG, wildcards.model, wildcards.task, wildcards.method)
 
 
 def train_threads(wildcards):
@@ -142,7 +116,7 @@ def evaluate_threads(wildcards):
 
 def evaluation_digest(wildcards):
     """Hash of the settings that this run's evaluation depends on."""
-    return CONFIG.evaluation_digest(wildcards.model, wildcards.task, wildcards.method)
+    return digest_of_evaluation(CONFIG, wildcards.model, wildcards.task, wildcards.method)
 
 
 def served(file):
@@ -156,7 +130,7 @@ def served(file):
 
 def serving_digest(wildcards):
     """Hash of the settings that a check depends on."""
-    return CONFIG.serving_digest(wildcards.model, wildcards.task)
+    return digest_of_serving(CONFIG, wildcards.model, wildcards.task)
 
 
 def model_files(wildcards):

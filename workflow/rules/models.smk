@@ -1,6 +1,8 @@
 # The reference models are shipped in checkpoints/; this makes them anew, one file of config/pretrain each.
 
-REFERENCES = [Path(path).stem for path in sources("config/pretrain/*.yaml")]
+# The corpus holds the tasks of all generators, and the model card says how well they are solved.
+PRETRAINING_PICKS = [module_file(entry) for entry in (*GENERATORS.values(), *SCORERS.values())]
+REFERENCES = [Path(path).stem for path in sorted(Path("config/pretrain").glob("*.yaml"))]
 
 
 rule pretrain:
@@ -15,13 +17,13 @@ localrules:
 rule reference_model:
     input:
         config="config/pretrain/{reference}.yaml",
-        code=code("art/pretrain.py", "art/reference_card.py", *sources("art/scoring/*.py", "art/synthetic/*.py")),
+        code=source_files("pretraining/train.py", "pretraining/card.py", *PRETRAINING_PICKS),
     output:
         "results/pretrain/{reference}/model.safetensors",
     log:
         "results/logs/pretrain/{reference}.log",
     wildcard_constraints:
-        reference="|".join(REFERENCES) or "none",
+        reference=one_of(REFERENCES),
     priority: 20
     conda:
         "../../environment.yml"

@@ -29,7 +29,7 @@ rule search_table:
     # Trained runs only: their validation accuracy decides, and no test problem is read.
     input:
         TRAINED,
-        code=code("analysis/search.py"),
+        code=source_files("analysis/search.py"),
     output:
         f"{RESULTS}/analysis/search.csv",
     log:

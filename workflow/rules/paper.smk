@@ -7,7 +7,7 @@ rule typeset:
         TABLE_FILES,
         FIGURE_FILES,
         "paper/references.bib",
-        code=code("analysis/paper.py"),
+        code=source_files("analysis/paper.py"),
         source="paper/paper.typ",
     output:
         report(PAPER_FILE, caption="../report/paper.rst", category="Paper"),

@@ -9,7 +9,7 @@ onstart:
 
 rule seed_picture:
     input:
-        code=code("art/pictures.py"),
+        code=picture_code,
     output:
         f"{RESULTS}/seeds/{{task}}.png",
     log:
@@ -23,7 +23,13 @@ rule seed_picture:
         "art draw {wildcards.task} --config {params.config} --out {output} > {log} 2>&1"
 
 
-# Several tasks may share a file.
-for rules in dict.fromkeys(TASK_RULES[section.rule(name)] for name, section in CONFIG.tasks.items()):
+# Problem files: three rules that serve all tasks of their kind.
+include: "generated.smk"
+include: "published.smk"
+include: "reasoning_gym.smk"
 
-    include: rules
+
+# A task's own rule: a file in workflow/rules/tasks of the task's name.
+for name in sorted(OWN_TASKS.keys() & CONFIG.tasks.keys()):
+
+    include: OWN_TASKS[name]

@@ -12,8 +12,8 @@ from literal_frames import experiment
 from matplotlib.figure import Figure
 
 from analysis.steganography import log_power
-from art.config import Config
-from art.images import encode_png
+from art.config.experiment import Config
+from art.pictures.png import encode_png
 
 SIZE = 32
 METHODS = {

@@ -13,7 +13,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
-from analysis.figures import figure_names, style
+from analysis.figures import style
+from analysis.registry import FIGURES
 
 
 def test_every_kind_has_its_colour_and_mark_and_variants_get_lighter() -> None:
@@ -91,4 +92,4 @@ def test_a_figure_is_saved_twice_without_dates(tmp_path: Path) -> None:
 
 
 def test_figures_are_the_files_of_the_folder_but_the_style() -> None:
-    assert figure_names() == ["accuracy", "cost", "distance", "images", "learning", "png_growth", "serving"]
+    assert FIGURES == ["accuracy", "cost", "distance", "images", "learning", "png_growth", "serving"]

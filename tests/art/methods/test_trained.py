@@ -12,18 +12,19 @@ import torch
 from safetensors.torch import load_file
 from tiny_world import World
 
-from art.artifact import Artifact, read_artifact
-from art.evaluate import load_adapter_rank, load_prefix
-from art.images import decode_png, distance
-from art.methods.base import Start, TrainedMethod, detached
-from art.methods.lora import overlay_adapter
-from art.methods.trained import TRAINED, trained_method
+from art.config.methods import METHOD_SECTIONS, TRAINED_KINDS
+from art.config.registry import implementation
+from art.errors import RecordError
+from art.methods.base import Initialisation, TrainedMethod, detached
+from art.methods.image import Image
+from art.models.artifact_loader import load_adapter_rank, load_prefix, overlay_adapter
 from art.models.policy import Policy, Prefix
 from art.models.preprocessor import CheckpointError
-from art.pixels import levels_to_tensor, logits_of
-from art.records import RecordError
-from art.runs import Workspace
-from art.synthetic.tasks import problems
+from art.pictures.logits import levels_to_tensor, logits_of
+from art.pictures.png import decode_png, distance
+from art.store.artifact import Artifact, read_artifact
+from art.store.workspace import Workspace
+from art.tasks.generated.problems import problems
 
 PROBLEMS = problems("arithmetic", "test", 2, 0)
 
@@ -31,7 +32,7 @@ PROBLEMS = problems("arithmetic", "test", 2, 0)
 def made(world: World, policy: Policy, method: str, seed: int = 0, **changes: object) -> TrainedMethod:
     section = world.config().methods[method].model_copy(update=changes)
     picture = decode_png(world.results / "seeds/arithmetic.png", 64)
-    return trained_method(section.kind)(policy, Start(seed, picture, section))
+    return implementation(section.implementation)(policy, Initialisation(seed, picture, section))
 
 
 def disturbed(method: TrainedMethod, scale: float) -> TrainedMethod:
@@ -57,9 +58,9 @@ def save(world: World, method: TrainedMethod, name: str) -> Workspace:
 
 
 def test_every_kind_of_trained_method_has_a_class(world: World) -> None:
-    assert {section.kind for section in world.config().methods.values()} > set(TRAINED)
-    for kind in TRAINED:
-        assert issubclass(trained_method(kind), TrainedMethod)
+    assert {section.kind for section in world.config().methods.values()} > set(TRAINED_KINDS)
+    for kind in TRAINED_KINDS:
+        assert issubclass(implementation(METHOD_SECTIONS[kind].implementation), TrainedMethod)
 
 
 def test_a_prefix_for_sampling_is_the_same_without_gradients() -> None:
@@ -107,7 +108,7 @@ def test_details_are_of_the_picture_against_the_seed_picture(world: World, tiny_
     for row, level in enumerate((3, 4, 251, 252)):  # the first and the last are saturated
         seed[row * 8 : row * 8 + 8] = level
     section = world.config().methods["art_pixel"]
-    method = trained_method("art")(tiny_policy, Start(0, seed, section))
+    method = Image(tiny_policy, Initialisation(0, seed, section))
     assert method.detail() == {"distance_max": 0, "distance_mean": 0, "saturated": 16 / 64}
     picture = seed.copy()
     picture[48:] += 10  # a quarter of the rows
@@ -158,7 +159,7 @@ def test_the_saved_png_is_what_the_last_forward_pass_saw(world: World, tiny_poli
     seen = method.prefix()
     workspace = save(world, method, name)
     assert sorted(path.name for path in workspace.artifact.iterdir()) == ["artifact.json", "image.png"]
-    loaded = load_prefix(workspace)
+    loaded = load_prefix(workspace.artifact, 64)
     assert torch.equal(loaded.image, seen.image.detach())
     assert torch.equal(last_hidden(tiny_policy, loaded), last_hidden(tiny_policy, seen))
     numbers = 64 * 64 * 3 if name == "art_pixel" else 16 * 32
@@ -212,7 +213,7 @@ def test_lora_comes_back_from_standard_files(world: World, tiny_checkpoint: Path
     numbers = sum(value.numel() for value in stored.values())
     assert read_artifact(workspace.artifact) == Artifact(kind="lora", adapter=True, trained_numbers=numbers)
     again = Policy(tiny_checkpoint)
-    assert load_prefix(workspace) == Prefix() and load_adapter_rank(workspace) == 2
+    assert load_prefix(workspace.artifact, 64) == Prefix() and load_adapter_rank(workspace.artifact) == 2
     overlay_adapter(again, adapter)
     torch.testing.assert_close(last_hidden(again, Prefix()), trained, rtol=0, atol=1e-6)
 
@@ -236,7 +237,7 @@ def test_soft_prompt_comes_back(world: World, tiny_policy: Policy) -> None:
     assert all((tiny_policy.token_embeddings == row).all(dim=1).any() for row in start), "embeddings of real tokens"
     disturbed(method, 0.1)
     workspace = save(world, method, "soft_prompt")
-    loaded = load_prefix(workspace)
+    loaded = load_prefix(workspace.artifact, 64)
     assert torch.equal(loaded.embeddings, method.prefix().embeddings.detach())
     expected = Artifact(kind="soft_prompt", embeddings=True, trained_numbers=4 * 64, prefix_tokens=4)
     assert read_artifact(workspace.artifact) == expected
@@ -278,13 +279,13 @@ def test_a_damaged_artifact_is_named(world: World, tiny_checkpoint: Path, name: 
         path.write_bytes(content[: len(content) // 2])
     if path.name == "adapter_config.json":
         with pytest.raises(RecordError, match=f"^{path}: "):
-            load_adapter_rank(workspace)
+            load_adapter_rank(workspace.artifact)
     # a whole adapter is read at once: its folder is named where no file is missing
     named = path.parent if name == "lora" and damage == "truncated" else path
     with pytest.raises((CheckpointError, RecordError), match=f"^{named}: "):
         if name == "lora":
             overlay_adapter(Policy(tiny_checkpoint), workspace.artifact / "adapter")
-        load_prefix(workspace)
+        load_prefix(workspace.artifact, 64)
 
 
 def test_saving_replaces_an_older_artifact_whole(world: World, tiny_policy: Policy) -> None:

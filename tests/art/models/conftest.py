@@ -8,7 +8,7 @@ import pytest
 import torch
 from scaled_models import BUILDERS, build
 
-from art.config import ModelSection
+from art.config.sections import ModelSection
 from art.models.families import load_policy
 from art.models.policy import Policy
 

@@ -10,7 +10,7 @@ from transformers.cache_utils import LinearAttentionLayer
 
 from art.models.cache import ReplacingLinearLayer, take_rows
 from art.models.policy import Policy, Prefix
-from art.synthetic.tasks import problems
+from art.tasks.generated.problems import problems
 
 
 def inputs(*numbers: float) -> Tensor:

@@ -16,13 +16,15 @@ from scaled_models import add_tensor, drop_tensor
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
-from art.config import ConfigError, ModelSection, parse_config
+from art.config.reading import parse_config
+from art.config.sections import ModelSection
+from art.errors import ConfigError, RecordError
 from art.models.families import load_policy
 from art.models.hub import checkpoint_folder
 from art.models.policy import Policy, Prefix
 from art.models.preprocessor import CheckpointError
 from art.models.qwen3_vl import Qwen3Vl
-from art.records import Problem, RecordError, problem_id
+from art.store.problem import Problem, problem_id
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

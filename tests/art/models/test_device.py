@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from art.config import ConfigError, ModelSection
+from art.config.sections import ModelSection
+from art.errors import ConfigError
 from art.models import device as module
-from art.models.device import deterministic, device_name, device_of, dtype_of, peak_memory
+from art.models.device import deterministic, device_of, dtype_of, machine_of
 
 GPU = torch.device("cuda:1")
 CPU = torch.device("cpu")
@@ -42,13 +43,15 @@ def test_the_same_numbers_are_asked_for_and_only_a_gpu_may_warn(gpu: bool, monke
 
 def test_a_record_names_the_card_or_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 1)
     monkeypatch.setattr(module, "processor", lambda: "a processor")
-    assert device_name(GPU) == "cuda (Card 1)"
-    assert device_name(CPU) == "a processor"
+    assert machine_of(GPU).device == "cuda (Card 1)"
+    assert machine_of(CPU).device == "a processor"
 
 
 def test_memory_is_the_most_that_was_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device=None: 10)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index}")
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device=None: 20 + device.index)
     monkeypatch.setattr(module, "process_memory", lambda: 30)
-    assert (peak_memory(GPU), peak_memory(CPU)) == (21, 30)
+    assert (machine_of(GPU).peak_memory_bytes, machine_of(CPU).peak_memory_bytes) == (21, 30)

@@ -12,14 +12,14 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLProcessor
 
 import art.models.policy as policy_module
-from art.config import ModelSection, ObjectiveSection
-from art.images import random_image
+from art.config.sections import ModelSection, ObjectiveSection
 from art.models.policy import Policy, Prefix
 from art.models.vision import patchify
-from art.objectives import objective_loss
-from art.pixels import levels_to_tensor
-from art.records import Problem
-from art.synthetic.tasks import problems
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import random_image
+from art.store.problem import Problem
+from art.tasks.generated.problems import problems
+from art.training.objectives import objective_loss
 
 TASKS = ("arithmetic", "tool_call", "multiple_choice")
 SIZE, VISUAL, HIDDEN = 256, 64, 64

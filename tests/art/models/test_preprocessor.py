@@ -11,7 +11,7 @@ import pytest
 from scaled_models import PREPROCESSOR
 from transformers import AutoImageProcessor
 
-from art.config import ModelSection
+from art.config.sections import ModelSection
 from art.models.preprocessor import CheckpointError, Preprocessor, read_preprocessor
 
 PUBLISHED = Preprocessor(

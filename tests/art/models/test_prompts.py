@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from art.errors import RecordError
 from art.models.policy import Policy, Prefix
-from art.records import Problem, RecordError, problem_id
+from art.store.problem import Problem, problem_id
 
 IMAGE = Prefix(image=torch.zeros(3, 256, 256))
 CHAT = [

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from transformers import AutoImageProcessor
 
-from art.config import ModelSection
-from art.images import random_image
+from art.config.sections import ModelSection
 from art.models.policy import Policy, Prefix
 from art.models.preprocessor import read_preprocessor
 from art.models.vision import patchify
-from art.pictures import draw
-from art.pixels import levels_to_tensor
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import random_image
+from art.pictures.seeds import draw
 
 # Files of other checkpoints: limits, normalisation and patches that differ from Qwen's, switches, the older size keys.
 OTHERS: dict[str, dict[str, Any]] = {

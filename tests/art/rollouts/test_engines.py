@@ -11,25 +11,18 @@ import pytest
 import torch
 from artifacts import write_adapter
 
-from art.config import EngineSection, ModelSection
-from art.images import random_image
-from art.methods.lora import overlay_adapter
+from art.config.sections import EngineSection, ModelSection
+from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy, Prefix
 from art.models.preprocessor import CheckpointError
-from art.pixels import levels_to_tensor
-from art.records import Problem
-from art.rollouts.engines import (
-    EngineError,
-    Place,
-    Reply,
-    Transformers,
-    measure_gap,
-    open_engine,
-    refuse_long,
-    rollouts_of,
-)
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import random_image
+from art.rollouts.engines import EngineContext, EngineError, Transformers, open_engine
+from art.rollouts.mismatch import measure_mismatch
+from art.rollouts.replies import Reply, refuse_long, rollouts_of
 from art.rollouts.sampler import Decoding, sample
-from art.synthetic.tasks import problems
+from art.store.problem import Problem
+from art.tasks.generated.problems import problems
 
 IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))
 EMBEDDINGS = Prefix(embeddings=torch.randn(3, 64, generator=torch.Generator().manual_seed(0)))
@@ -40,8 +33,8 @@ def some() -> list[Problem]:
     return [problem for task in ("arithmetic", "tool_call") for problem in problems(task, "test", 1, 0)]
 
 
-def place(policy: Policy, tmp_path: Path) -> Place:
-    return Place(ModelSection(path="nowhere"), policy, EngineSection(), None, 0, tmp_path / "log")
+def place(policy: Policy, tmp_path: Path) -> EngineContext:
+    return EngineContext(ModelSection(path="nowhere"), policy, EngineSection(), None, 0, tmp_path / "log")
 
 
 def replies(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
@@ -64,14 +57,14 @@ def replies(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
 )
 def test_gap_by_hand(ours: list[float], theirs: list[float], effective: float) -> None:
     """Differences of ln 2, 0 and 2 ln 2, one up and one down."""
-    gap = measure_gap(torch.tensor(ours).log(), torch.tensor(theirs).log())
+    gap = measure_mismatch(torch.tensor(ours).log(), torch.tensor(theirs).log())
     assert gap.tokens == 3
     assert gap.mean == pytest.approx(math.log(2)) and gap.maximum == pytest.approx(2 * math.log(2))
     assert gap.effective == pytest.approx(effective)
 
 
 def test_no_gap() -> None:
-    gap = measure_gap(torch.tensor([-1.0, -2.0]), torch.tensor([-1.0, -2.0]))
+    gap = measure_mismatch(torch.tensor([-1.0, -2.0]), torch.tensor([-1.0, -2.0]))
     assert (gap.tokens, gap.mean, gap.maximum, gap.effective) == (2, 0.0, 0.0, 1.0)
 
 

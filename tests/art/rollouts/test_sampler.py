@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from art.images import random_image
 from art.models.policy import Policy, Prefix
-from art.pixels import levels_to_tensor
-from art.records import Problem
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import random_image
 from art.rollouts.sampler import Decoding, NonFiniteError, Rollouts, inverse_cdf, sample
-from art.synthetic.tasks import problems
+from art.store.problem import Problem
+from art.tasks.generated.problems import problems
 
 FEW = [70, 80, 90]
 IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))

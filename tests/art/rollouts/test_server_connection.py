@@ -12,15 +12,15 @@ import pytest
 from artifacts import write_adapter
 from fake_server import MODEL, FakeServer, engine, launched
 
-from art.config import EngineSection, ModelSection
+from art.config.sections import EngineSection, ModelSection
 from art.models.policy import Policy, Prefix
-from art.records import Problem
 from art.rollouts import server_engine
-from art.rollouts.engines import EngineError, Place, open_engine
+from art.rollouts.engines import EngineContext, EngineError, open_engine
 from art.rollouts.sampler import Decoding, Rollouts
 from art.rollouts.server_engine import Server, client_of
 from art.rollouts.vllm_options import engine_arguments
-from art.synthetic.tasks import problems
+from art.store.problem import Problem
+from art.tasks.generated.problems import problems
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +60,12 @@ def test_only_what_is_on_this_machine_passes_by_a_proxy(host: str, trusts: bool)
 
 
 @pytest.fixture
-def own(tiny_policy: Policy, tiny_checkpoint: Path) -> Place:
+def own(tiny_policy: Policy, tiny_checkpoint: Path) -> EngineContext:
     section = EngineSection(kind="server", retries=1, timeout=77.0)
-    return Place(ModelSection(path=str(tiny_checkpoint)), tiny_policy, section, 2, 5, Path("some/log"))
+    return EngineContext(ModelSection(path=str(tiny_checkpoint)), tiny_policy, section, 2, 5, Path("some/log"))
 
 
-def test_without_an_address_a_server_is_started_and_closed(own: Place, some: list[Problem]) -> None:
+def test_without_an_address_a_server_is_started_and_closed(own: EngineContext, some: list[Problem]) -> None:
     with launched(own.policy, server_engine) as started:
         made = open_engine(own)
         (server,) = started
@@ -77,7 +77,7 @@ def test_without_an_address_a_server_is_started_and_closed(own: Place, some: lis
     assert not server.open
 
 
-def test_a_server_that_somebody_else_started_stays_open(own: Place, tmp_path: Path) -> None:
+def test_a_server_that_somebody_else_started_stays_open(own: EngineContext, tmp_path: Path) -> None:
     write_adapter(own.policy, tmp_path)
     with (
         launched(own.policy, server_engine),
@@ -100,14 +100,14 @@ def test_a_server_that_somebody_else_started_stays_open(own: Place, tmp_path: Pa
     ],
     ids=["no version", "another version", "no answer", "another model"],
 )
-def test_a_server_of_its_own_that_is_not_right_is_closed(own: Place, change: dict[str, Any], said: str) -> None:
+def test_a_server_of_its_own_that_is_not_right_is_closed(own: EngineContext, change: dict[str, Any], said: str) -> None:
     with launched(own.policy, server_engine, lambda server: vars(server).update(change)) as started:
         with pytest.raises(EngineError, match=said):
             open_engine(own)
         assert not started[0].open
 
 
-def test_a_failure_tells_how_its_own_server_is(own: Place, some: list[Problem]) -> None:
+def test_a_failure_tells_how_its_own_server_is(own: EngineContext, some: list[Problem]) -> None:
     def break_down(server: FakeServer) -> None:
         server.faults = itertools.repeat("500")
 

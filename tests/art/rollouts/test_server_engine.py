@@ -17,15 +17,15 @@ import torch
 from artifacts import write_adapter
 from fake_server import MODEL, VERSION, FakeServer, engine
 
-from art.images import encode_png, random_image
-from art.methods.lora import overlay_adapter
+from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy, Prefix
-from art.pixels import levels_to_tensor
-from art.records import Problem, problem_id
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import encode_png, random_image
 from art.rollouts.engines import EngineError
 from art.rollouts.sampler import Decoding, Rollouts, sample
 from art.rollouts.server_engine import CONCURRENCY, asked, content_of
-from art.synthetic.tasks import problems
+from art.store.problem import Problem, problem_id
+from art.tasks.generated.problems import problems
 
 IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))
 EMBEDDINGS = Prefix(embeddings=torch.randn(3, 64, generator=torch.Generator().manual_seed(0)).bfloat16().float())

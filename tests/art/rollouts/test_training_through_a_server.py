@@ -6,7 +6,8 @@ import base64
 import itertools
 import re
 import shutil
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ import torch
 from fake_server import VERSION, FakeServer
 from tiny_world import World, contents, log, run
 
-from art.images import decode_png
+from art.files import read_json
 from art.models.policy import Policy
-from art.records import Problem, RunRecord, read_json
-from art.runs import Clock, Workspace
-from art.scoring import SCORERS, Judgement
-from art.train import Trainer, TrainingError
+from art.pictures.png import decode_png
+from art.scoring import Judgement, numeric
+from art.store.clock import Clock
+from art.store.problem import Problem
+from art.store.records import RunRecord
+from art.store.workspace import Workspace
+from art.training.loop import Trainer, TrainingError
+from art.training.session import opened
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def vowels(monkeypatch: pytest.MonkeyPatch) -> None:
             share = sum(letter in "aeiou" for letter in completion) / max(1, len(completion))
             return Judgement(None, int(share > 0.4), share)
 
-    monkeypatch.setitem(SCORERS, "numeric", Vowels)
+    monkeypatch.setattr(numeric, "judge", Vowels.judge)
 
 
 def serving(world: World, policy: Policy, port: int = 0) -> FakeServer:
@@ -85,8 +90,10 @@ def test_a_server_with_the_trained_image_sees_each_step_of_it(world: World, tiny
         assert (decode_png(path, 64) == snapshot).all()
 
 
-def trainer(world: World, method: str, **sections: dict) -> Trainer:
-    return Trainer(Workspace(world.config(**sections), world.key(method), world.results), Clock())
+@contextmanager
+def trainer(world: World, method: str, **sections: dict) -> Iterator[Trainer]:
+    with opened(Workspace(world.config(**sections), world.key(method), world.results), Clock()) as session:
+        yield Trainer(session)
 
 
 @pytest.mark.parametrize("cap", [2.0, 1.5, None])
@@ -98,16 +105,17 @@ def test_the_importance_of_a_known_gap(world: World, tiny_policy: Policy, vowels
 
     with closing(serving(world, tiny_policy)) as fake:
         fake.twist = lambda tokens, scores: scores - shift(tokens)
-        made = trainer(world, "art", engine=through(fake, importance_cap=cap), training={"minibatches": 1})
-        groups, tally = made._sample_groups(0)
-        loss, clipped = made._loss(groups)
+        settings = {"engine": through(fake, importance_cap=cap), "training": {"minibatches": 1}}
+        with trainer(world, "art", **settings) as made:
+            groups, tally = made.source.sampled(0)
+            loss, clipped = made.loss(groups)
     every = torch.cat([shift(group.tokens[group.mask]) for group in groups])
     count = len(every)
-    assert tally.gap.tokens == count > 50
-    assert tally.gap.mean == pytest.approx(float(every.mean()), abs=1e-4)
-    assert tally.gap.maximum == pytest.approx(1.0, abs=1e-3)
+    assert tally.mismatch.tokens == count > 50
+    assert tally.mismatch.mean == pytest.approx(float(every.mean()), abs=1e-4)
+    assert tally.mismatch.maximum == pytest.approx(1.0, abs=1e-3)
     share = float(every.exp().sum() ** 2 / (every.exp() ** 2).sum() / count)
-    assert tally.gap.effective == pytest.approx(share, abs=1e-3) and share < 0.9
+    assert tally.mismatch.effective == pytest.approx(share, abs=1e-3) and share < 0.9
     total = 0.0
     for group in groups:
         weights = torch.ones(group.mask.shape) if cap is None else shift(group.tokens).exp().clamp(max=cap)

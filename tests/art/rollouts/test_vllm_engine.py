@@ -15,15 +15,15 @@ import pytest
 import torch
 from fake_vllm import VERSION, FakeLLM, fake_vllm
 
-from art.config import EngineSection, ModelSection
-from art.images import random_image
+from art.config.sections import EngineSection, ModelSection
 from art.models.policy import Policy, Prefix
-from art.pixels import levels_to_tensor
-from art.records import Problem
-from art.rollouts.engines import Engine, EngineError, Place, open_engine
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import random_image
+from art.rollouts.engines import Engine, EngineContext, EngineError, open_engine
 from art.rollouts.sampler import Decoding
 from art.rollouts.vllm_options import engine_arguments
-from art.synthetic.tasks import problems
+from art.store.problem import Problem
+from art.tasks.generated.problems import problems
 
 LEVELS = random_image(64, np.random.default_rng(3))
 IMAGE = Prefix(image=levels_to_tensor(LEVELS))
@@ -42,24 +42,26 @@ def opened(tiny_policy: Policy) -> Iterator[list[FakeLLM]]:
 
 
 @pytest.fixture
-def place(tiny_policy: Policy, tiny_checkpoint: Path) -> Place:
+def place(tiny_policy: Policy, tiny_checkpoint: Path) -> EngineContext:
     model = ModelSection(path=str(tiny_checkpoint))
-    return Place(model, tiny_policy, EngineSection(kind="vllm", max_model_len=512), 2, 7, Path("nowhere"))
+    return EngineContext(model, tiny_policy, EngineSection(kind="vllm", max_model_len=512), 2, 7, Path("nowhere"))
 
 
 @pytest.fixture
-def engine(opened: list[FakeLLM], place: Place) -> Iterator[Engine]:
+def engine(opened: list[FakeLLM], place: EngineContext) -> Iterator[Engine]:
     with closing(open_engine(place)) as made:
         yield made
 
 
-def test_it_is_opened_with_the_arguments_of_the_place(engine: Engine, opened: list[FakeLLM], place: Place) -> None:
+def test_it_is_opened_with_the_arguments_of_the_place(
+    engine: Engine, opened: list[FakeLLM], place: EngineContext
+) -> None:
     assert engine.name == f"vllm {VERSION}" and not engine.shares_policy
     assert [one.arguments for one in opened] == [engine_arguments(place)]
 
 
 def test_its_processes_get_no_limit_of_threads(
-    opened: list[FakeLLM], place: Place, monkeypatch: pytest.MonkeyPatch
+    opened: list[FakeLLM], place: EngineContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.setenv(name, "1")
@@ -182,7 +184,7 @@ def test_another_prompt_is_refused(
         engine.sample(some[:1], IMAGE, 1, Decoding(1.0, 1))
 
 
-def test_it_does_not_start(opened: list[FakeLLM], place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_does_not_start(opened: list[FakeLLM], place: EngineContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeLLM, "refuse", RuntimeError("no memory left"))
     with pytest.raises(EngineError, match=r"engine\.kind 'vllm': vLLM does not start: no memory left"):
         open_engine(place)
@@ -202,7 +204,7 @@ def test_a_failure_in_the_middle_is_said(
 # -- its end -------------------------------------------------------------------------------------------------------
 
 
-def test_closing_ends_what_is_left_of_it(opened: list[FakeLLM], place: Place) -> None:
+def test_closing_ends_what_is_left_of_it(opened: list[FakeLLM], place: EngineContext) -> None:
     """A worker may outlive a core that has died."""
     engine = open_engine(place)
     assert opened[0].core.is_alive()
@@ -213,7 +215,7 @@ def test_closing_ends_what_is_left_of_it(opened: list[FakeLLM], place: Place) ->
     engine.close()  # what has ended is no fault
 
 
-def test_its_processes_end_when_ours_is_gone(opened: list[FakeLLM], place: Place) -> None:
+def test_its_processes_end_when_ours_is_gone(opened: list[FakeLLM], place: EngineContext) -> None:
     """The guard reads a pipe that ends with us."""
     engine = open_engine(place)
     engine._guard.stdin.close()

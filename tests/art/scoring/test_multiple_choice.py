@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from art.records import Problem, problem_id
 from art.scoring import multiple_choice
+from art.store.problem import Problem, problem_id
 
 QUESTION = """Which gas did Dr J. Black describe? I. e. which one?
 (A) oxygen

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from art.records import Problem, problem_id
 from art.scoring import numeric
+from art.store.problem import Problem, problem_id
 
 
 def problem(answer: str, veiled: bool = False) -> Problem:

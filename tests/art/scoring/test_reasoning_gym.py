@@ -15,14 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from art.records import Problem, RecordError
+from art.errors import RecordError
 from art.scoring import reasoning_gym as scorer
+from art.store.problem import Problem
 from art.tasks.candidate import make_problem
+from art.tasks.published.reasoning_gym import INSTRUCTION
 
 
 def problem(dataset: str, answer: Any, metadata: Any = None) -> Problem:
     reference = {"dataset": dataset, "answer": answer, "metadata": metadata}
-    return make_problem("Why?" + scorer.INSTRUCTION, json.dumps(reference))
+    return make_problem("Why?" + INSTRUCTION, json.dumps(reference))
 
 
 @pytest.fixture
@@ -145,7 +147,7 @@ def test_a_reference_of_another_form(answer: str) -> None:
 
 
 def test_an_unknown_data_set_is_named_before_anything_is_scored(package: ModuleType) -> None:
-    with pytest.raises(ValueError, match="reasoning-gym: no scorer of 'chess': Dataset 'chess' not registered"):
+    with pytest.raises(RecordError, match="reasoning-gym: no scorer of 'chess': Dataset 'chess' not registered"):
         scorer.judge("", problem("chess", "e4"))
 
 
@@ -161,7 +163,7 @@ def test_another_version_of_the_package_is_refused(
 ) -> None:
     monkeypatch.setattr(scorer, "version", {"reasoning-gym": installed}.__getitem__)
     message = re.escape(f"reasoning-gym {installed} is installed; ") + rf".* {re.escape(scorer.VERSION)} only: pip"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(RecordError, match=message):
         scorer.judge("", problem("maps", "left", ["left"]))
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from art.records import Problem
 from art.scoring import reasoning_gym as scorer
+from art.store.problem import Problem
 from art.tasks.candidate import make_problem
+from art.tasks.published.reasoning_gym import INSTRUCTION
 
 # One of its requirements comes as source only, which not every machine can build: `make reasoning-gym` tries.
 factory = pytest.importorskip("reasoning_gym.factory", reason="needs pip install '.[reasoning-gym]' (a C compiler)")
@@ -20,7 +21,7 @@ factory = pytest.importorskip("reasoning_gym.factory", reason="needs pip install
 
 def problem(dataset: str, answer: Any, metadata: Any = None) -> Problem:
     reference = {"dataset": dataset, "answer": answer, "metadata": metadata}
-    return make_problem("Why?" + scorer.INSTRUCTION, json.dumps(reference))
+    return make_problem("Why?" + INSTRUCTION, json.dumps(reference))
 
 
 RUNS_CODE = {"eval", "exec", "parse_expr", "sympify", "literal_eval"}

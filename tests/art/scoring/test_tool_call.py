@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from art.records import Problem, problem_id
 from art.scoring import tool_call
+from art.store.problem import Problem, problem_id
 
 PROPERTIES = {
     "city": {"type": "string"},

@@ -23,10 +23,10 @@ from published import (
     write_lines,
 )
 
-from art.config import ConfigError, TaskSection
-from art.records import RecordError
-from art.tasks import gpqa, gsm8k, svamp, toolmind
+from art.config.sections import TaskSection
+from art.errors import ConfigError, RecordError
 from art.tasks.candidate import Candidate
+from art.tasks.published import gpqa, gsm8k, svamp, toolmind
 from art.tasks.source import local_files
 
 REVISION = "0123456789abcdef" * 2 + "01234567"

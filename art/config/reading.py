@@ -1,0 +1,86 @@
+"""Reading a configuration, and saying what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from art.config.experiment import Config, RunKey
+from art.errors import ConfigError
+
+
+def run_key(model: str, task: str, method: str, seed: int) -> RunKey:
+    """Coordinates as a person typed them.
+
+    Raises:
+        ConfigError: a name or the seed is not of the right form.
+    """
+    try:
+        return RunKey(model=model, task=task, method=method, seed=seed)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(fault) for fault in error.errors())) from None
+
+
+def parse_config(data: Any, source: str) -> Config:
+    """Validate a mapping; ``source`` names where it came from in the error message.
+
+    Raises:
+        ConfigError: with one line for each fault: key, value, what is allowed.
+    """
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{source}: {_explain(fault)}" for fault in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def load_config(path: Path) -> Config:
+    """Read a YAML or JSON configuration.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or does not validate.
+    """
+    try:
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    return parse_config(data, str(path))
+
+
+def _explain(fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "configuration"
+    given = f" (given: {fault['input']!r})" if fault["type"] not in ("missing", "value_error") else ""
+    if fault["type"] == "extra_forbidden":
+        given = f" (given: {fault['input']!r}); allowed keys: {', '.join(_allowed_keys(fault['loc']))}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return message if fault["type"] == "value_error" and not fault["loc"] else f"{key}: {message}{given}"
+
+
+def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
+    """Keys of the section that holds the refused one: the types are followed along the location of the fault."""
+    section: type[BaseModel] = Config
+    for part in location[:-1]:
+        if part in section.model_fields:
+            inside = _sections(section.model_fields[part].annotation)
+        else:  # a name that the user chose, or the kind that picked one of several sections
+            inside = [one for one in inside if part == _kind(one)] or inside
+        if len(inside) == 1:
+            section = inside[0]
+    return list(section.model_fields)
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that an annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _sections(part)]
+
+
+def _kind(section: type[BaseModel]) -> str | None:
+    kind = section.model_fields.get("kind")
+    return kind and next(iter(get_args(kind.annotation)), None)

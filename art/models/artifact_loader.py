@@ -1,0 +1,77 @@
+"""Putting a run's artifact before the question, or over the weights of a policy.
+
+Only the files of the artifact are read; by which method they were made does not matter.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from art.errors import RecordError
+from art.files import read_json
+from art.models.policy import Policy, Prefix
+from art.models.preprocessor import CheckpointError
+from art.pictures.logits import levels_to_tensor
+from art.pictures.png import decode_png
+from art.store.artifact import ADAPTER, EMBEDDINGS, IMAGE, read_artifact
+
+
+def load_prefix(folder: Path, image_size: int) -> Prefix:
+    """What an artifact folder puts before the question; an image is ``image_size`` pixels wide and high.
+
+    Raises:
+        RecordError, ImageError, CheckpointError: a file of the artifact is missing or damaged (named).
+    """
+    artifact = read_artifact(folder)
+    if artifact.embeddings:
+        return Prefix(embeddings=load_embeddings(folder / EMBEDDINGS))
+    if artifact.image_size is not None:
+        return Prefix(image=levels_to_tensor(decode_png(folder / IMAGE, image_size)))
+    return Prefix(text=artifact.text)
+
+
+def load_adapter_rank(folder: Path) -> int | None:
+    """Rank of the adapter in an artifact folder; None: there is none.
+
+    Raises:
+        RecordError: a file of the artifact is missing or damaged.
+    """
+    if not read_artifact(folder).adapter:
+        return None
+    path = folder / ADAPTER / "adapter_config.json"
+    rank = read_json(path).get("r")
+    if not isinstance(rank, int):
+        raise RecordError(f"{path}: r: {rank!r} is no rank")
+    return rank
+
+
+def load_embeddings(path: Path) -> Tensor:
+    """Read a saved soft prompt, (tokens, hidden).
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        return load_file(path)["embeddings"]
+    except Exception as error:  # safetensors raises its own and the system's errors
+        raise CheckpointError(f"{path}: soft prompt cannot be read: {error}") from None
+
+
+def overlay_adapter(policy: Policy, path: Path) -> None:
+    """Put the adapter in a folder over the policy's weights.
+
+    Raises:
+        CheckpointError: the adapter is missing, damaged or does not fit.
+    """
+    from peft import PeftModel  # slow to import, and most runs have no adapter
+
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (path / name).is_file():  # peft would look for it on the hub
+            raise CheckpointError(f"{path / name}: missing")
+    try:
+        PeftModel.from_pretrained(policy.model, path, use_safetensors=True).eval()
+    except Exception as error:  # peft raises its own, safetensors' and the system's errors
+        raise CheckpointError(f"{path}: adapter cannot be read: {error}") from None

@@ -1,0 +1,77 @@
+"""What an engine of its own process says, as rollouts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from art.config.sections import EngineSection
+from art.models.policy import Policy, Prefix
+from art.rollouts.engines import EngineError
+from art.rollouts.sampler import Decoding, Rollouts
+from art.store.problem import Problem
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an engine of its own process says of one problem: prompt ids as it expanded them, and its completions."""
+
+    prompt: list[int]
+    completions: list[tuple[list[int], list[float]]]
+
+
+def refuse_long(
+    problems: Sequence[Problem], prefix: Prefix, policy: Policy, settings: EngineSection, decoding: Decoding
+) -> None:
+    """vLLM would cut a completion short that does not fit, and say nothing.
+
+    Raises:
+        EngineError: a prompt and its new tokens need more than ``max_model_len``, or more positions than there are.
+    """
+    room = min(settings.max_model_len, policy.model.config.get_text_config().max_position_embeddings)
+    for problem in problems:
+        length = len(policy.encode(problem, prefix)[0])
+        if length + decoding.max_new_tokens > room:
+            raise EngineError(
+                f"problem {problem.id}: {length} tokens of prompt and {decoding.max_new_tokens} new ones; "
+                f"room for {room} (engine.max_model_len, and the checkpoint's positions)"
+            )
+
+
+def rollouts_of(replies: Sequence[Reply], problems: Sequence[Problem], policy: Policy, prefix: Prefix) -> Rollouts:
+    """Replies as rollouts, right-padded.
+
+    Raises:
+        EngineError: an engine made other tokens of a prompt than we do, as one that expands an image twice would.
+    """
+    for reply, problem in zip(replies, problems, strict=True):
+        expected, slot, _ = policy.encode(problem, prefix)
+        differing = _first_difference(reply.prompt, expected, slot)
+        if differing is not None:
+            place, theirs, ours = differing
+            raise EngineError(
+                f"problem {problem.id}: the engine's prompt has {len(reply.prompt)} tokens, ours {len(expected)}; the "
+                f"first to differ is number {place}, {theirs} and {ours}: another template, tokenizer or image size"
+            )
+    rows = [completion for reply in replies for completion in reply.completions]
+    shape = len(rows), max(len(tokens) for tokens, _ in rows)
+    tokens, mask = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.bool)
+    logprobs = torch.zeros(shape)
+    for row, (sampled, scores) in enumerate(rows):
+        tokens[row, : len(sampled)] = torch.tensor(sampled)
+        mask[row, : len(sampled)] = True
+        logprobs[row, : len(sampled)] = torch.tensor(scores)
+    return Rollouts(tokens, mask, logprobs, prompt_tokens=sum(len(reply.prompt) for reply in replies))
+
+
+def _first_difference(
+    found: list[int], expected: list[int], slot: list[bool]
+) -> tuple[int, int | None, int | None] | None:
+    """Place and ids where two prompts part, None for the end of one; in the slot an engine may use a placeholder."""
+    for place, (theirs, ours, free) in enumerate(itertools.zip_longest(found, expected, slot)):
+        if theirs != ours and not (free and theirs is not None):
+            return place, theirs, ours
+    return None

@@ -1,0 +1,150 @@
+"""What images and adapters cost a server: throughput and time to the first token, measured side by side."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import openai
+from rich.progress import Progress as Bar
+
+from art.config.sections import ServingSection
+from art.pictures.png import Levels, decode_png, png_bytes
+from art.rollouts.engines import EngineError
+from art.rollouts.server_engine import asked, picture_part
+from art.serving.served import Served
+from art.store.problem import Problem
+from art.store.records import LoadRecord
+
+Content = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is measured.
+
+    Attributes:
+        kind: what the requests carry.
+        variants: how many different images or adapters there are; 0 for no image.
+        requests: what the requests take turns in: a served name, and parts before the question.
+    """
+
+    kind: Literal["no_image", "image", "adapter"]
+    variants: int
+    requests: list[tuple[str, Content]]
+
+
+def conditions(base: str, served: Sequence[Served], variants: Sequence[int]) -> list[Condition]:
+    """No image; different images; different adapters.  ``base`` is the name of the base model.
+
+    The copies of an image differ in one level of one pixel, so that no cache takes one for another.
+    """
+    found = [Condition("no_image", 0, [(base, [])])]
+    shown = _shown(served)
+    if shown is not None:
+        levels = decode_png(shown.folder / "image.png", shown.prefix.image.shape[-1])
+        pictures = [png_bytes(_nudged(levels, number)) for number in range(max(variants))]
+        found += [
+            Condition("image", count, [(base, [picture_part(png)]) for png in pictures[:count]]) for count in variants
+        ]
+    if any(one.rank for one in served):
+        found += [
+            Condition("adapter", count, [(copy_name(number), []) for number in range(count)]) for count in variants
+        ]
+    return found
+
+
+def copy_name(number: int) -> str:
+    """Name under which the server has a copy of an adapter."""
+    return f"copy-{number}"
+
+
+def measurements(
+    client: openai.OpenAI,
+    found: Sequence[Condition],
+    problems: Sequence[Problem],
+    settings: ServingSection,
+    max_new_tokens: int,
+    bar: Bar,
+) -> Iterator[LoadRecord]:
+    """Measure all conditions in turn, so that a slow minute of the machine meets them all.
+
+    Each time another one is the first, so that a machine that grows slower or faster favours none.  The first round
+    does not count.
+
+    Raises:
+        openai.OpenAIError: an answer does not come; none is asked for again, since a second try must not be measured.
+        EngineError: the server does not stream as vLLM does.
+    """
+    once = client.with_options(max_retries=0)
+    for repeat in bar.track(range(-1, settings.repeats)):
+        first = repeat % len(found)
+        for condition in [*found[first:], *found[:first]]:
+            record = _measure(once, condition, max(repeat, 0), problems, settings, max_new_tokens)
+            if repeat >= 0:
+                yield record
+
+
+def _measure(
+    client: openai.OpenAI,
+    condition: Condition,
+    repeat: int,
+    problems: Sequence[Problem],
+    settings: ServingSection,
+    max_new_tokens: int,
+) -> LoadRecord:
+    extra = {"ignore_eos": True, "return_token_ids": True}
+
+    def ask(number: int) -> tuple[float, Any]:
+        name, before = condition.requests[number % len(condition.requests)]
+        begin = time.perf_counter()
+        stream = client.chat.completions.create(
+            model=name,
+            temperature=0.0,
+            max_completion_tokens=max_new_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+            **asked(problems[number % len(problems)], before, extra),
+        )
+        first, usage = None, None
+        for part in stream:
+            # The first part only names the role.  A token need not have text: it may be a special one.
+            if first is None and part.choices and getattr(part.choices[0], "token_ids", None):
+                first = time.perf_counter() - begin
+            usage = part.usage or usage
+        if first is None or usage is None:
+            raise EngineError("a streamed answer without token_ids or usage, which vLLM sends: too old?")
+        return first, usage
+
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(settings.concurrency) as pool:
+        answers = list(pool.map(ask, range(settings.requests)))
+    return LoadRecord(
+        kind=condition.kind,
+        variants=condition.variants,
+        repeat=repeat,
+        requests=len(answers),
+        prompt_tokens=sum(usage.prompt_tokens for _, usage in answers),
+        completion_tokens=sum(usage.completion_tokens for _, usage in answers),
+        seconds=time.perf_counter() - begin,
+        first_token_seconds=statistics.median(first for first, _ in answers),
+    )
+
+
+def _shown(served: Sequence[Served]) -> Served | None:
+    """The first artifact that is a trained image, else the first that is an image at all."""
+    images = [one for one in served if one.artifact.image_size is not None]
+    trained = [one for one in images if one.artifact.trained_numbers]
+    return next(iter(trained or images), None)
+
+
+def _nudged(levels: Levels, number: int) -> Levels:
+    """The picture with one level changed by one, each number at another place; 0 leaves it as it is."""
+    changed = levels.copy()
+    if number:
+        changed.reshape(-1)[number] ^= 1
+    return changed

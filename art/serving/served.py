@@ -1,0 +1,56 @@
+"""An artifact as the server knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from art.models.artifact_loader import load_adapter_rank, load_prefix
+from art.models.policy import Prefix
+from art.store.artifact import ADAPTER, IMAGE, Artifact, read_artifact
+from art.store.run_record import load_record
+from art.store.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Served:
+    """The artifact of one method's run.
+
+    Attributes:
+        artifact: its description.
+        prefix: what a request sends before the question.
+        rank: of its adapter; None: it has none.
+        name: the model that a request asks for: an adapter by its method's name, otherwise the base model.
+        folder: of its files.
+    """
+
+    method: str
+    artifact: Artifact
+    prefix: Prefix
+    rank: int | None
+    name: str
+    folder: Path
+
+    @property
+    def adapter(self) -> Path | None:
+        """The adapter's folder; None: there is none."""
+        return self.folder / ADAPTER if self.rank is not None else None
+
+    @property
+    def image(self) -> Path | None:
+        """The image's file; None: there is none."""
+        return self.folder / IMAGE if self.artifact.image_size is not None else None
+
+
+def load_served(workspace: Workspace) -> Served:
+    """Read a run's artifact.
+
+    Raises:
+        RecordError, ImageError, CheckpointError: the run was made with other settings, or its artifact is missing or
+            damaged (named).
+    """
+    load_record(workspace.config, workspace.key, workspace.results, "run")
+    folder, method = workspace.artifact, workspace.key.method
+    prefix, rank = load_prefix(folder, workspace.config.image.size), load_adapter_rank(folder)
+    name = workspace.model.path if rank is None else method
+    return Served(method, read_artifact(folder), prefix, rank, name, folder)

@@ -1,0 +1,45 @@
+"""What a run leaves behind: a folder with ``artifact.json`` and, by kind, a PNG, a text, embeddings or an adapter.
+
+No torch here: the controls are made and any artifact is described without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import Field
+
+from art.files import Record, atomic_folder, read_record, write_json
+
+IMAGE, EMBEDDINGS, ADAPTER = "image.png", "prompt.safetensors", "adapter"
+
+
+class Artifact(Record):
+    """``artifact.json``."""
+
+    kind: str = Field(description="the method's kind in the configuration")
+    image_size: int | None = Field(None, description="side of image.png in pixels, when there is one")
+    text: str | None = Field(None, description="text before the question, when there is one")
+    embeddings: bool = Field(False, description="whether prompt.safetensors stands before the question")
+    adapter: bool = Field(False, description="whether adapter/ lies over the weights")
+    trained_numbers: int = Field(0, description="free numbers that were optimised")
+    prefix_tokens: int = Field(0, description="tokens before the question")
+
+
+@contextmanager
+def artifact_folder(path: Path, artifact: Artifact) -> Iterator[Path]:
+    """Yield a folder to fill; with its ``artifact.json`` it takes the place of ``path`` as a whole."""
+    with atomic_folder(path) as partial:
+        yield partial
+        write_json(partial / "artifact.json", artifact.model_dump(exclude_none=True))
+
+
+def read_artifact(folder: Path) -> Artifact:
+    """Read ``artifact.json``.
+
+    Raises:
+        RecordError: the file is missing or of another schema.
+    """
+    return read_record(folder / "artifact.json", Artifact)

@@ -1,0 +1,83 @@
+"""Records of published files, one at a time: JSON lines, JSON, CSV and Parquet, by the end of the file's name."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from art.errors import RecordError
+from art.files import read_json
+
+Row = dict[str, Any]
+
+
+def rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """Each record with its place, "file:line" or "file: record 7"; files need not fit into memory.
+
+    Raises:
+        RecordError: the file cannot be read, is of another form, or a record is no object (which).
+    """
+    form = _FORMS.get(path.suffix)
+    if form is None:
+        raise RecordError(f"{path}: what form is this? Known are {', '.join(_FORMS)}")
+    try:
+        for place, row in form(path):
+            if not isinstance(row, dict):
+                raise RecordError(f"{place}: not an object with keys")
+            yield place, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"{path}: cannot be read: {error}") from None
+
+
+def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open("rb") as stream:  # in bytes only line feeds part lines; JSON leaves U+2028 and the like as they are
+        for number, line in enumerate(stream, start=1):
+            try:
+                yield f"{path}:{number}", json.loads(line.decode())
+            except json.JSONDecodeError as error:
+                raise RecordError(f"{path}:{number}: not JSON: {error}") from None
+
+
+def _json(path: Path) -> Iterator[tuple[str, Any]]:
+    """One list; or lines, which some data sets end in .json as well."""
+    with path.open("rb") as stream:
+        listed = stream.read(1000).lstrip()[:1] == b"["
+    if not listed:
+        yield from _json_lines(path)
+        return
+    yield from ((f"{path}: record {number}", row) for number, row in enumerate(read_json(path), start=1))
+
+
+def _csv(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        for number, row in enumerate(csv.DictReader(stream, strict=True), start=1):
+            place = f"{path}: record {number}"
+            if None in row or None in row.values():
+                raise RecordError(f"{place}: not as many fields as the first line has names")
+            yield place, row
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
+    import duckdb  # half a second to import
+
+    try:
+        with duckdb.connect(config={"threads": 1}) as database:
+            found = database.execute("select * from read_parquet(?)", [str(path)])
+            names = [column[0] for column in found.description]
+            values = itertools.chain.from_iterable(iter(lambda: found.fetchmany(1000), []))
+            for number, row in enumerate(values, start=1):
+                yield f"{path}: record {number}", dict(zip(names, row, strict=True))
+    except duckdb.Error as error:
+        raise RecordError(f"{path}: not Parquet: {error}") from None
+
+
+_FORMS: dict[str, Callable[[Path], Iterator[tuple[str, Any]]]] = {
+    ".jsonl": _json_lines,
+    ".json": _json,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}

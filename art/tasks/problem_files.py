@@ -1,0 +1,41 @@
+"""The one writer of a task's problem files and their report."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from art.files import write_json, write_records
+from art.store.problem import Problem
+from art.tasks.splits import text_hash
+
+Splits = Mapping[str, Sequence[Problem]]
+
+
+def write_problem_files(splits: Splits, out: Path, **origin: Any) -> None:
+    """Write ``{train,validation,test}.jsonl``, and ``report.json`` with ``origin`` at its head."""
+    for name, problems in splits.items():
+        write_records(out / f"{name}.jsonl", problems)
+    write_json(out / "report.json", origin | report(splits))
+
+
+def report(splits: Splits) -> dict[str, Any]:
+    """Sizes of the splits, their topics, and how many problems any two share."""
+    topics = {name: Counter(one.topic for one in problems if one.topic) for name, problems in splits.items()}
+    return {
+        "problems": {name: len(problems) for name, problems in splits.items()},
+        "topics": {name: dict(sorted(counter.items())) for name, counter in topics.items()},
+        "shared": {f"{a}/{b}": _repeated(splits[a], splits[b]) for a, b in itertools.combinations(splits, 2)},
+    }
+
+
+def _repeated(one: Sequence[Problem], other: Sequence[Problem]) -> int:
+    """How many problems of the second occur in the first, judged by the question's text; must be 0.
+
+    It looks at the problems as they are written, so that a mistake in choosing them shows.
+    """
+    known = {text_hash(problem.question) for problem in one}
+    return sum(text_hash(problem.question) in known for problem in other)

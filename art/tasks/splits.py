@@ -1,0 +1,80 @@
+"""Training, validation and test problems of a data set: disjoint by the text of the question.
+
+Where the data set has a test part, test problems are of it; else they are cut off by content hash, which no seed can
+change.  Training and validation problems are drawn from the rest, by the hash with the task's seed.  A question that
+is published several times, in any part, counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from art.config.sections import TaskSection
+from art.errors import ConfigError
+from art.tasks.candidate import Candidate, Dropped, Published
+
+PARTS = ("train", "validation", "test")
+
+
+def text_hash(text: str) -> str:
+    """Hash of a question's text: letters' case, kinds of blanks and compatible characters make no difference."""
+    normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return hashlib.sha256(normal.encode()).hexdigest()
+
+
+@dataclass
+class Catalogue:
+    """What a data set holds: an entry a distinct question, without the problems themselves.
+
+    Attributes:
+        entries: hash of the question -> published part and id of the problem that stands for it.
+        published: number of records in each published part.
+        dropped: number of records that make no problem, by reason.
+    """
+
+    entries: dict[str, tuple[Published, str]] = field(default_factory=dict)
+    published: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, records: Iterable[Candidate | Dropped]) -> None:
+        """Take in records.  Of several with one question a test problem stands, else the one with the least id."""
+        for record in records:
+            self.published[record.published] += 1
+            if isinstance(record, Dropped):
+                self.dropped[record.reason] += 1
+                continue
+            key, new = text_hash(record.text), (record.published, record.problem.id)
+            old = self.entries.setdefault(key, new)
+            if old is not new:
+                self.dropped["question_in_test" if {old[0], new[0]} == {"train", "test"} else "question_repeated"] += 1
+                self.entries[key] = min(old, new)  # "test" sorts before "train"
+
+    def cut(self, task: str, section: TaskSection) -> dict[str, list[str]]:
+        """Hashes of the questions of each part, in the order of the problem file.
+
+        Raises:
+            ConfigError: there are fewer distinct questions than asked for.
+        """
+        tests = [key for key, (part, _) in self.entries.items() if part == "test"]
+        test = self._first(task, "test", section.test, sorted(tests or self.entries))
+        held_out = {*tests, *test}
+        rest = [key for key in self.entries if key not in held_out]
+        rest = sorted(rest, key=lambda key: hashlib.sha256(f"{section.seed}/{key}".encode()).digest())
+        rest = self._first(task, "train + validation", section.train + section.validation, rest)
+        return {"train": rest[section.validation :], "validation": rest[: section.validation], "test": test}
+
+    def _first(self, task: str, key: str, wanted: int, available: list[str]) -> list[str]:
+        if len(available) < wanted:
+            raise ConfigError(
+                f"tasks.{task}.{key}: {wanted} problems were asked for; there are {len(available)} distinct ones "
+                f"(records: {_counts(self.published)}; dropped: {_counts(self.dropped)})"
+            )
+        return available[:wanted]
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in sorted(counter.items())) or "none"

@@ -1,0 +1,325 @@
+"""The configuration: what is refused, and how it is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tiny_world import World
+
+from art.config.experiment import Config
+from art.config.methods import TRAINED_KINDS
+from art.config.reading import load_config, parse_config, run_key
+from art.config.sections import TaskSection
+from art.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("plain"))
+
+
+def changed(world: World, key: str, value: Any) -> dict[str, Any]:
+    """The mapping with the dotted key set."""
+    data = Config.model_validate(world.mapping()).model_dump(mode="json", exclude_defaults=True)
+    *path, last = key.split(".")
+    place = data
+    for part in path:
+        place = place.setdefault(part, {})
+    place[last] = value
+    return data
+
+
+BAD = [
+    ("imag", {"size": 64}, ["imag", "{'size': 64}", "allowed keys", "image"]),
+    ("image.sise", 64, ["image.sise", "64", "allowed keys: size, contrast"]),
+    ("training.promts", 4, ["training.promts", "allowed keys", "prompts"]),
+    ("methods.art.rank", 4, ["methods.art", "rank", "allowed keys", "learning_rate"]),
+    ("methods.art.kind", "lorra", ["methods.art", "lorra", "'soft_prompt'"]),
+    ("methods.art.basis", "wavelet", ["methods.art", "basis", "wavelet", "'pixel' or 'patch'"]),
+    ("methods.art.max_distance", 300, ["max_distance", "300", "255"]),
+    ("tasks.arithmetic.scorer", "exact", ["tasks.arithmetic.scorer", "exact", "'numeric', 'tool_call'"]),
+    ("tasks.arithmetic.test", "many", ["tasks.arithmetic.test", "many", "integer"]),
+    ("tasks.arithmetic.source", {}, ["tasks.arithmetic.source", "either path", "repository and revision"]),
+    ("tasks.arithmetic.source", {"path": "a", "repository": "a/b"}, ["tasks.arithmetic.source", "either path"]),
+    ("tasks.arithmetic.source", {"repository": "a/b"}, ["tasks.arithmetic.source", "full commit", "40 hex digits"]),
+    (
+        "tasks.arithmetic.source",
+        {"repository": "a/b", "revision": "main"},
+        ["tasks.arithmetic.source.revision", "[0-9a-f]{40}", "'main'"],
+    ),
+    ("tasks.arithmetic.source", {"pth": "a"}, ["tasks.arithmetic.source.pth", "allowed keys: path, repository"]),
+    ("tasks.arithmetic.source", {"path": "a", "revision": "0" * 40}, ["tasks.arithmetic.source", "go together"]),
+    ("tasks.arithmetic.sorcer", 1, ["tasks.arithmetic.sorcer", "allowed keys: scorer, source, train"]),
+    ("models.tiny.pth", "a", ["models.tiny.pth", "allowed keys: family, path, revision"]),
+    ("models.tiny", {"path": "a", "revision": "0" * 40}, ["models.tiny", "'a' with a revision", "OWNER/NAME"]),
+    ("models.tiny", {"path": "a/b/c", "revision": "0" * 40}, ["models.tiny", "'a/b/c'", "OWNER/NAME"]),
+    ("models.tiny", {"path": "a/b", "revision": "main"}, ["models.tiny.revision", "[0-9a-f]{40}", "'main'"]),
+    ("models.tiny.family", "llama", ["models.tiny.family", "llama", "'qwen3_5'"]),
+    ("training.steps", "ten", ["training.steps", "ten", "integer"]),
+    ("training.steps", 0, ["training.steps", "0", "greater than or equal to 1"]),
+    ("training.steps", 2.5, ["training.steps", "2.5"]),
+    ("training.temperature", float("inf"), ["training.temperature", "inf", "finite"]),
+    ("training.temperature", float("nan"), ["training.temperature", "nan"]),
+    ("training.minibatches", 5, ["training.minibatches", "5", "prompts, 4"]),
+    ("image.size", 16, ["image.size", "16", "32"]),
+    ("objective.clip", 0.1, ["objective.clip", "allowed keys: kind, clip_low, clip_high"]),
+    ("evaluation.sample", 1, ["evaluation.sample", "allowed keys: samples, temperature, presence_penalty"]),
+    ("analysis.resample", 1, ["analysis.resample", "allowed keys: resamples, confidence, seed"]),
+    ("objective.kind", "ppo", ["objective.kind", "ppo", "'dapo', 'grpo' or 'supervised'"]),
+    ("objective", {"kind": "grpo", "clip_high": 0.3}, ["objective.clip_high: 0.3", "clip_low 0.2", "grpo"]),
+    ("objective.kl_weight", 0.1, ["objective.kl_weight", "0.1", "grpo"]),
+    ("analysis.baseline", "nothing", ["analysis.baseline", "nothing", "allowed: no_image"]),
+    ("analysis.reference", "nothing", ["analysis.reference", "nothing", "allowed: no_image"]),
+    ("methods.art.models", ["tiny", "huge"], ["methods.art.models", "huge", "allowed: tiny"]),
+    ("methods.art.tasks", ["sums"], ["methods.art.tasks", "sums", "allowed: arithmetic"]),
+    ("engine.kind", "tgi", ["engine.kind", "tgi", "'transformers', 'vllm' or 'server'"]),
+    ("engine.kin", "vllm", ["engine.kin", "allowed keys: kind, url"]),
+    ("engine", {"url": "http://here/v1"}, ["engine", "url 'http://here/v1' needs kind 'server', not 'transformers'"]),
+    ("engine", {"kind": "vllm", "url": "http://here/v1"}, ["engine", "needs kind 'server', not 'vllm'"]),
+    ("engine", {"kind": "server", "url": "http://here"}, ["engine.url", "'http://here'", "/v1"]),
+    ("engine.importance_cap", 0, ["engine.importance_cap", "0", "greater than 0"]),
+    ("engine", {"importance_cap": 1.5}, ["engine", "importance_cap needs kind 'vllm' or 'server'"]),
+    ("engine", {"importance_cap": None}, ["engine", "importance_cap needs kind 'vllm' or 'server'"]),
+    ("engine", {"kind": "server", "url": "http://me:secret@here/v1"}, ["engine.url"]),
+    ("methods.lora.engine", {"kin": "vllm"}, ["methods.lora.", "engine.kin", "allowed keys: kind, url"]),
+    ("methods.lora.rank", 513, ["methods.lora", "rank", "513", "512"]),
+    ("methods.lora.engine", {"kind": "vllm", "url": "http://here/v1"}, ["methods.lora", "engine", "kind 'server'"]),
+    ("methods.no_image.engine", {"kind": "vllm"}, ["methods.no_image", "engine", "allowed keys: kind, models, tasks"]),
+    ("serving.problem", 9, ["serving.problem", "allowed keys: problems, variants"]),
+    ("serving.variants", [], ["serving.variants"]),
+    ("serving.variants", [0, 1], ["serving.variants", "0", "greater than or equal to 1"]),
+    ("serving.variants", [1, 4, 4], ["serving", "[1, 4, 4]", "each once"]),
+    ("serving", {"variants": [1, 8], "requests": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
+    ("serving", {"variants": [1, 8], "concurrency": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
+    ("seeds", [], ["seeds"]),
+    ("name", "a/b", ["name", "a/b"]),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "parts"), BAD, ids=[f"{key}={value}" for key, value, _ in BAD])
+def test_a_bad_entry_is_named_with_its_value_and_what_is_allowed(
+    plain: World, key: str, value: Any, parts: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(plain, key, value), "some.yaml")
+    message = str(caught.value)
+    assert message.startswith("some.yaml: ")
+    assert [part for part in parts if part not in message] == []
+    assert "\n" not in message
+
+
+# key: what is just allowed, and what just is not
+BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
+    "name": (["a", "9", "A.b_c-2"], ["", ".a", "-a", "a b", "a\n"]),
+    "results": (["r"], [""]),
+    "paper": (["p"], [""]),
+    "models": ([{"a": {"path": "p"}}], [{}]),
+    "tasks": ([{"a": {"scorer": "numeric"}}], [{}, {"a/b": {"scorer": "numeric"}}]),
+    "models.tiny": ([{"path": "a/b", "revision": "0" * 40}], [{"path": "a/b", "revision": "0" * 39}]),
+    "tasks.arithmetic.source": (
+        [{"path": "p"}, {"repository": "a.b/c-d", "revision": "f" * 40}],
+        [
+            {"path": ""},
+            {"repository": "a", "revision": "f" * 40},
+            {"repository": "a/b/c", "revision": "f" * 40},
+            {"repository": "a/b", "revision": "f" * 41},
+            {"repository": "a/b", "revision": "F" * 40},
+        ],
+    ),
+    "tasks.arithmetic.train": ([8], [7]),
+    "tasks.arithmetic.validation": ([8], [7]),
+    "tasks.arithmetic.test": ([8], [7]),
+    "tasks.arithmetic.seed": ([0], [-1]),
+    "image.size": ([32], [31]),
+    "image.contrast": ([1e-9, 1.0], [0.0, 1.01]),
+    "engine": (
+        [{"kind": "server", "url": "https://a:1/x/v1"}, {"kind": "vllm", "importance_cap": 1e-9}],
+        [{"kind": "server", "url": one} for one in ("ftp://a/v1", "http://a/v1/", "http://a b/v1", "http://k@a/v1")]
+        + [{"kind": "vllm", "importance_cap": 0.0}],
+    ),
+    "engine.max_model_len": ([64], [63]),
+    "engine.memory": ([1e-9, 0.999], [0.0, 1.0]),
+    "engine.timeout": ([1e-9], [0.0]),
+    "engine.retries": ([0], [-1]),
+    "methods.random_image.draws": ([1], [0]),
+    "methods.art.learning_rate": ([1e-9], [0.0]),
+    "methods.art.betas": ([[0.0, 1.0]], [[-0.1, 0.9], [0.9, 1.1], [0.9]]),
+    "methods.art.max_distance": ([1, 255], [0, 256]),
+    "methods.lora.learning_rate": ([1e-9], [0.0]),
+    "methods.lora.rank": ([1, 512], [0, 513]),
+    "methods.lora.alpha": ([1], [0]),
+    "methods.soft_prompt.learning_rate": ([1e-9], [0.0]),
+    "objective.clip_low": ([1e-9, 0.999], [0.0, 1.0]),
+    "objective.clip_high": ([1e-9, 5.0], [0.0]),
+    "objective.std_floor": ([1e-9], [0.0]),
+    "objective": ([{"kind": "grpo", "kl_weight": 0.0}, {"kind": "grpo", "kl_weight": 2.0}], [{"kl_weight": -0.1}]),
+    "training.steps": ([1], [0]),
+    "training.prompts": ([2], [0, 1]),  # as many as minibatches, two in the tiny world
+    "training.completions": ([2], [1]),  # the standard deviation of one is not a number
+    "training.minibatches": ([1, 4], [0, 5]),
+    "training.max_resamples": ([0], [-1]),
+    "training.temperature": ([1e-9], [0.0]),
+    "training.max_new_tokens": ([1], [0]),
+    "training.max_grad_norm": ([None, 1e-9], [0.0]),
+    "training.snapshot_every": ([1], [0]),
+    "training.validate_every": ([1], [0]),
+    "training.validation_problems": ([1], [0]),
+    "evaluation.samples": ([0], [-1]),
+    "evaluation.temperature": ([1e-9], [0.0]),
+    "evaluation.presence_penalty": ([0.0], [-0.1]),
+    "evaluation.max_new_tokens": ([1], [0]),
+    "evaluation.batch_size": ([1], [0]),
+    "serving.problems": ([8], [7]),
+    "serving.requests": ([16], [0, 15]),
+    "serving.concurrency": ([16], [0, 15]),
+    "serving.repeats": ([1], [0]),
+    "serving.variants": ([[1], [16, 1]], [[], [0], [17], [2, 2]]),
+    "analysis.resamples": ([100], [99]),
+    "analysis.confidence": ([0.501, 0.999], [0.5, 1.0]),
+    "analysis.seed": ([0], [-1]),
+    "seeds": ([[0]], [[]]),
+}
+
+
+@pytest.mark.parametrize("key", BOUNDS)
+def test_a_value_at_its_bound_is_taken_and_one_beyond_is_not(plain: World, key: str) -> None:
+    allowed, refused = BOUNDS[key]
+    for value in allowed:
+        data = changed(plain, key, value)
+        if key in ("models", "tasks"):
+            data["methods"] = {name: {"kind": name} for name in ("no_image", "lora")}
+        assert parse_config(data, "test").grid()
+    for value in refused:
+        with pytest.raises(ConfigError):
+            parse_config(changed(plain, key, value), "test")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.steps", 0, "training.steps: Input should be greater than or equal to 1 (given: 0)"),
+        ("engine", {"url": "http://a/v1"}, "engine: url 'http://a/v1' needs kind 'server', not 'transformers'"),
+        ("objective.kl_weight", 0.1, "objective.kl_weight: 0.1 needs objective.kind grpo; otherwise 0"),
+        ("tasks.arithmetic", {}, "tasks.arithmetic.scorer: Field required"),
+        ("image.sise", 64, "image.sise: Extra inputs are not permitted (given: 64); allowed keys: size, contrast"),
+    ],
+)
+def test_a_message_has_key_fault_and_value(plain: World, key: str, value: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(plain, key, value), "some.yaml")
+    assert str(caught.value) == f"some.yaml: {message}"
+
+
+def test_all_faults_are_reported_at_once(plain: World) -> None:
+    data = changed(plain, "image.size", "x")
+    data["training"]["steps"] = -1
+    with pytest.raises(ConfigError) as caught:
+        parse_config(data, "some.yaml")
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [", "not YAML: while parsing"),
+        (b"\xff\xfe\x00", "not YAML: "),
+        (b"- a list", "configuration: Input should be a valid dictionary"),
+        (b"", "configuration: Input should be a valid dictionary"),
+        (b"name: 3", "name: Input should be a valid string"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "some.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize(("part", "value"), [("model", "../up"), ("task", ""), ("seed", -1)])
+def test_coordinates_of_the_wrong_form_are_refused(part: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"^{part}: .*given: {value!r}"):
+        run_key(**{"model": "tiny", "task": "arithmetic", "method": "art", "seed": 0, part: value})
+
+
+def test_grid_and_seeds(plain: World) -> None:
+    """Models, tasks, methods and seeds in the order in which they were written; some methods on some of them only."""
+    data = plain.mapping()
+    data["seeds"], data["tasks"] = [5, 3], {"sums": {"scorer": "numeric"}, "calls": {"scorer": "tool_call"}}
+    data["models"] = {"small": {"path": "a"}, "large": {"path": "b"}}
+    data["methods"] = {
+        "no_image": {"kind": "no_image", "tasks": ["calls"]},
+        "noise": {"kind": "random_image", "draws": 2, "models": ["large"], "tasks": ["sums"]},
+        "lora": {"kind": "lora", "models": ["small"]},
+    }
+    config = parse_config(data, "test")
+    assert [run.folder for run in config.grid()] == [
+        *("runs/small/sums/lora/seed5", "runs/small/sums/lora/seed3"),
+        "runs/small/calls/no_image/seed0",
+        *("runs/small/calls/lora/seed5", "runs/small/calls/lora/seed3"),
+        *("runs/large/sums/noise/seed0", "runs/large/sums/noise/seed1"),
+        "runs/large/calls/no_image/seed0",
+    ]
+    assert [run.folder for run in config.served_runs("small", "calls")] == [
+        *("runs/small/calls/no_image/seed0", "runs/small/calls/lora/seed5")
+    ]
+    assert [run.folder for run in config.served_runs("large", "sums")] == ["runs/large/sums/noise/seed0"]
+
+
+def test_kinds_that_are_trained() -> None:
+    assert TRAINED_KINDS == ("art", "lora", "soft_prompt")
+
+
+@pytest.mark.parametrize("section", ["models", "tasks", "methods"])
+def test_an_entry_that_is_null_is_taken_away(plain: World, section: str) -> None:
+    config = parse_config(changed(plain, f"{section}.other", None), "test")
+    assert config == plain.config() and "other" not in getattr(config, section)
+
+
+def test_a_section_and_a_run_are_values_that_nobody_changes(plain: World) -> None:
+    assert {plain.key("art"), plain.key("art"), plain.key("lora")} == {plain.key("art"), plain.key("lora")}
+    with pytest.raises(ValidationError, match="frozen"):
+        plain.config().training.steps = 1
+
+
+@pytest.mark.parametrize(("scorer", "rule"), [("numeric", "sums"), ("reasoning_gym", "reasoning_gym")])
+def test_tasks_of_reasoning_gym_share_a_rule(scorer: str, rule: str) -> None:
+    assert TaskSection(scorer=scorer).rule("sums") == rule
+
+
+def test_grpo_has_one_clip_value(plain: World) -> None:
+    for given, clip in (({}, 0.2), ({"clip_low": 0.3}, 0.3), ({"clip_low": 0.1, "clip_high": 0.1}, 0.1)):
+        config = plain.config(objective={"kind": "grpo", **given})
+        assert (config.objective.clip_low, config.objective.clip_high) == (clip, clip)
+        assert parse_config(config.model_dump(mode="json"), "again") == config
+    assert plain.config(objective={"kind": "dapo", "clip_low": 0.1}).objective.clip_high == 0.28
+
+
+def test_a_resolved_configuration_reads_back_the_same(plain: World) -> None:
+    config = plain.config()
+    assert parse_config(config.model_dump(mode="json"), "again") == config
+
+
+# -- engines and serving -------------------------------------------------------------------------------------------
+
+
+def test_an_engine_for_each_method(plain: World) -> None:
+    assert {plain.config().engine_of(method).kind for method in plain.config().methods} == {"transformers"}
+    methods = {"lora": {"kind": "lora", "engine": {"kind": "server", "url": "https://there:1/v1"}}}
+    config = plain.config(engine={"kind": "vllm", "memory": 0.3}, methods=methods)
+    assert config.engine_of("art") == config.engine and config.engine_of("art").memory == 0.3
+    assert config.engine_of("lora").url == "https://there:1/v1"
+    assert config.engine_of("lora").memory == 0.5, "its own section, not laid over the experiment's"
+    assert config.engine_of("no_image") == config.engine
+
+
+def test_nothing_is_served_unless_asked_for(plain: World) -> None:
+    config = plain.config()
+    assert config.serving is None and parse_config(plain.mapping() | {"serving": None}, "test") == config
+    served = plain.config(serving={})
+    assert (served.serving.problems, served.serving.variants) == (200, [1, 4, 16])
