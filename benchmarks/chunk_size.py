@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 import art.models.policy as policy_module
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.rollouts.sampler import Decoding, sample
 from art.tasks.generated.problems import problems
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from art.config.digests import digest
 from art.files import write_json
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.rollouts.sampler import Decoding, sample
 from art.scoring import scorer_of
 from art.store.problem import problem_id

@@ -18,7 +18,7 @@ from art.files import write_records
 from art.models.artifact_loader import load_adapter_rank, load_prefix
 from art.models.device import deterministic, machine_of, wait_for_gpu
 from art.models.families import load_policy
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.rollouts.engines import Engine, EngineContext, open_engine
 from art.rollouts.sampler import Decoding
 from art.scoring import load_problems, scorer_of
@@ -114,7 +114,7 @@ def evaluate(config: Config, key: RunKey, results: Path) -> None:
     problems = load_problems(path, scorer_of(workspace.task.scorer))
     trained = load_record(config, key, results, "run")
     policy = load_policy(workspace.model)
-    policy.check(problems, path)
+    policy.prompts.check(problems, path)
     prefix = load_prefix(workspace.artifact, config.image.size)
     rank, log = load_adapter_rank(workspace.artifact), workspace.log("evaluate.server.log")
     with closing(open_engine(EngineContext(workspace.model, policy, config.engine, rank, key.seed, log))) as engine:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.png import Levels
 from art.store.artifact import Artifact
 

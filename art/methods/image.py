@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from art.methods.base import Initialisation, TrainedMethod
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_of, levels_to_tensor, logits_of, project_to_bound, tensor_to_levels
 from art.pictures.patch_basis import PatchBasis
 from art.pictures.png import Levels, distance, encode_png, grey_image

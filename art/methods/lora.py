@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from art.methods.base import Initialisation, TrainedMethod
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.store.artifact import ADAPTER, Artifact, artifact_folder
 
 TARGETS = (

@@ -9,7 +9,8 @@ from safetensors.torch import save
 from torch import nn
 
 from art.methods.base import Initialisation, TrainedMethod
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.store.artifact import EMBEDDINGS, Artifact, artifact_folder
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from art.errors import RecordError
 from art.files import read_json
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import decode_png
 from art.store.artifact import ADAPTER, EMBEDDINGS, IMAGE, read_artifact

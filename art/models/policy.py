@@ -6,7 +6,6 @@ or nothing (LoRA overlays the weights instead).  A prompt runs once, differentia
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,9 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForImageTextToText, AutoTokenizer, DynamicCache
 from transformers.utils import logging
 
-from art.errors import RecordError
 from art.models.cache import new_cache, take_rows
 from art.models.preprocessor import CheckpointError, read_preprocessor
+from art.models.prompt import Prefix, Prompts
 from art.models.vision import patchify
 from art.store.problem import Problem
 
@@ -31,21 +30,6 @@ CHUNK = 32
 # Logits that are held at once when completions are scored (128 MiB in float32).  With a vocabulary of 248,320 those of
 # all tokens of a minibatch would be tens of gigabytes.
 LOGITS_AT_ONCE = 2**25
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """What stands before the question; at most one of the three.
-
-    Attributes:
-        image: (3, height, width) levels in [0, 255]; may require grad.
-        text: ordinary text, followed by a line break.
-        embeddings: (tokens, hidden); may require grad.
-    """
-
-    image: Tensor | None = None
-    text: str | None = None
-    embeddings: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -59,25 +43,6 @@ class Vectors:
 
     tokens: Tensor
     deeper: tuple[Tensor, ...] = ()
-
-
-@dataclass(frozen=True)
-class PromptBatch:
-    """Left-padded prompts, on the model's device.
-
-    Attributes:
-        ids: (prompts, length) token ids.
-        attention: (prompts, length), 1 at tokens, 0 at padding.
-        slot: (prompts, length) boolean, True where the prefix's vectors go.
-        positions: (3, prompts, length) M-RoPE positions: time, height, width.
-        next_position: (prompts,) position of the first completion token.
-    """
-
-    ids: Tensor
-    attention: Tensor
-    slot: Tensor
-    positions: Tensor
-    next_position: Tensor
 
 
 @dataclass(frozen=True)
@@ -122,12 +87,15 @@ class Policy:
         self.model.requires_grad_(False).eval().to(self.device)
         self.preprocessor = read_preprocessor(folder)
         self.language_model = self.model.model.language_model
-        self.image_token: int = self.model.config.image_token_id
-        self.image_text = self._image_text(folder)
+        self.prompts = Prompts(
+            folder,
+            self.tokenizer,
+            self.preprocessor,
+            self.model.config.image_token_id,
+            self.model.model.get_rope_index,
+        )
         self.end_tokens = self._end_tokens(folder)
         self.forbidden = self._forbidden_tokens().to(self.device)
-        self._special_texts = [one.content for one in self.tokenizer.added_tokens_decoder.values() if one.special]
-        self._encoded: dict[tuple[str, str], tuple[list[int], list[bool], Tensor]] = {}
 
     def _load(self, folder: Path, dtype: torch.dtype) -> None:
         if not (folder / "config.json").is_file():
@@ -148,13 +116,6 @@ class Policy:
             raise CheckpointError(f"{folder / 'config.json'}: model_type {found!r}; wanted {self.model_type!r}")
         if report["missing_keys"]:  # transformers would leave them random
             raise CheckpointError(f"{folder}: weights are missing: {', '.join(sorted(report['missing_keys']))}")
-
-    def _image_text(self, folder: Path) -> str:
-        """The placeholder of a visual token as the chat template writes it."""
-        text = self.tokenizer.decode([self.image_token])
-        if self.tokenizer.convert_tokens_to_ids(text) != self.image_token:
-            raise CheckpointError(f"{folder}: the tokenizer has no image_token_id {self.image_token} (config.json)")
-        return text
 
     def _end_tokens(self, folder: Path) -> list[int]:
         """Tokens that end a completion: the tokenizer's (it ends a turn, and comes first) and generation_config's."""
@@ -198,8 +159,6 @@ class Policy:
         bias[sorted(special - set(self.end_tokens))] = -torch.inf
         return bias
 
-    # -- prompts ---------------------------------------------------------------------------------------------------
-
     def prefix_vectors(self, prefix: Prefix) -> Vectors | None:
         """What stands in the prompt's slot: one vision pass serves the whole batch."""
         if prefix.image is not None:
@@ -220,107 +179,14 @@ class Policy:
             own.image_mean,
             own.image_std,
         )
-        return self.model.model.get_image_features(rows, self._grid(image).to(self.device), return_dict=True)
-
-    def _grid(self, image: Tensor) -> Tensor:
-        patch = self.preprocessor.patch_size
-        return torch.tensor([[1, image.shape[1] // patch, image.shape[2] // patch]])
-
-    def check(self, problems: Sequence[Problem], path: Path) -> None:
-        """Refuse problems that ``render`` would refuse, all at once: a training draws some only after hours.
-
-        Raises:
-            RecordError: the text of a problem, a line of the file ``path``, holds a special token (file:line).
-        """
-        for number, problem in enumerate(problems, start=1):
-            try:
-                self._refuse_special_tokens(problem)
-            except RecordError as error:
-                raise RecordError(f"{path}:{number}: {error}") from None
-
-    def _refuse_special_tokens(self, problem: Problem) -> None:
-        written = json.dumps([problem.question, problem.messages, problem.tools], ensure_ascii=False)
-        for token in self._special_texts:
-            if token in written:
-                raise RecordError(f"problem {problem.id}: it holds the special token {token!r}")
-
-    def render(self, problem: Problem, prefix: Prefix) -> str:
-        """The prompt as text, through the checkpoint's own chat template; one placeholder for an image or embeddings.
-
-        In a conversation the prefix stands in the user's first message, which is the question.
-        Embeddings stand where a text prefix would, without the marks that the template puts around an image.
-
-        Raises:
-            RecordError: the problem's text holds one of the model's special tokens.
-        """
-        messages = problem.messages or [{"role": "user", "content": problem.question}]
-        self._refuse_special_tokens(problem)
-        before = "" if prefix.text is None else f"{prefix.text}\n"
-        if prefix.embeddings is not None:
-            before = self.image_text
-        content = [{"type": "text", "text": before + problem.question}]
-        if prefix.image is not None:
-            content.insert(0, {"type": "image"})
-        first = next(number for number, message in enumerate(messages) if message["role"] == "user")
-        return self.tokenizer.apply_chat_template(
-            [*messages[:first], {**messages[first], "content": content}, *messages[first + 1 :]],
-            tools=problem.tools,
-            add_generation_prompt=True,
-            tokenize=False,
-            enable_thinking=False,
-        )
-
-    def slots(self, prefix: Prefix) -> int:
-        """Vectors that the prefix puts into a prompt's slot: visual tokens, or free embeddings."""
-        if prefix.image is not None:
-            return self.preprocessor.tokens(prefix.image.shape[-1])
-        return 0 if prefix.embeddings is None else len(prefix.embeddings)
-
-    def encode(self, problem: Problem, prefix: Prefix) -> tuple[list[int], list[bool], Tensor]:
-        """Token ids with the slot filled up, a mask of the slot, and M-RoPE positions (3, length).
-
-        Encoded once a problem and a prefix shape: only the vectors change in training.
-        """
-        count = self.slots(prefix)
-        shape = f"{'image' if prefix.image is not None else 'embeddings'} {count}" if count else f"text {prefix.text}"
-        if (problem.id, shape) not in self._encoded:
-            text = self.render(problem, prefix).replace(self.image_text, self.image_text * count)
-            ids = self.tokenizer(text, add_special_tokens=False).input_ids
-            slot = [token == self.image_token for token in ids]
-            if sum(slot) != count:
-                raise RecordError(f"problem {problem.id}: {sum(slot)} places for {count} prefix vectors in the prompt")
-            if prefix.image is not None:
-                positions, _ = self.model.model.get_rope_index(
-                    torch.tensor([ids]), torch.tensor([slot]).int(), image_grid_thw=self._grid(prefix.image)
-                )
-                positions = positions[:, 0]
-            else:
-                positions = torch.arange(len(ids)).expand(3, -1)
-            self._encoded[problem.id, shape] = ids, slot, positions
-        return self._encoded[problem.id, shape]
-
-    def batch(self, problems: Sequence[Problem], prefix: Prefix) -> PromptBatch:
-        """Encode and left-pad prompts."""
-        encoded = [self.encode(problem, prefix) for problem in problems]
-        length = max(len(ids) for ids, _, _ in encoded)
-        ids = torch.full((len(encoded), length), self.tokenizer.pad_token_id)
-        attention = torch.zeros(len(encoded), length, dtype=torch.long)
-        slot = torch.zeros(len(encoded), length, dtype=torch.bool)
-        positions = torch.zeros(3, len(encoded), length, dtype=torch.long)
-        for row, (tokens, where, place) in enumerate(encoded):
-            ids[row, -len(tokens) :] = torch.tensor(tokens)
-            attention[row, -len(tokens) :] = 1
-            slot[row, -len(tokens) :] = torch.tensor(where)
-            positions[:, row, -len(tokens) :] = place
-        parts = ids, attention, slot, positions, positions.amax(dim=(0, 2)) + 1
-        return PromptBatch(*(part.to(self.device) for part in parts))
+        return self.model.model.get_image_features(rows, self.prompts.grid(image).to(self.device), return_dict=True)
 
     # -- passes ----------------------------------------------------------------------------------------------------
 
     def prefill(self, problems: Sequence[Problem], prefix: Prefix) -> Prefilled:
         """Run the prompts once; gradients reach the prefix (and an adapter on the weights)."""
         vectors = self.prefix_vectors(prefix)
-        batch = self.batch(problems, prefix)
+        batch = self.prompts.batch(problems, prefix).to(self.device)
         embeddings = self.language_model.embed_tokens(batch.ids)
         beside: dict[str, Any] = {}
         if vectors is not None:

@@ -14,7 +14,8 @@ from art.config.registry import ENGINES, implementation
 from art.config.sections import EngineSection, ModelSection
 from art.errors import ArtError
 from art.models.artifact_loader import overlay_adapter
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.rollouts.sampler import Decoding, Rollouts, sample
 from art.store.problem import Problem
 

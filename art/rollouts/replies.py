@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from art.config.sections import EngineSection
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.rollouts.engines import EngineError
 from art.rollouts.sampler import Decoding, Rollouts
 from art.store.problem import Problem
@@ -33,7 +34,7 @@ def refuse_long(
     """
     room = min(settings.max_model_len, policy.model.config.get_text_config().max_position_embeddings)
     for problem in problems:
-        length = len(policy.encode(problem, prefix)[0])
+        length = len(policy.prompts.encode(problem, prefix)[0])
         if length + decoding.max_new_tokens > room:
             raise EngineError(
                 f"problem {problem.id}: {length} tokens of prompt and {decoding.max_new_tokens} new ones; "
@@ -48,7 +49,7 @@ def rollouts_of(replies: Sequence[Reply], problems: Sequence[Problem], policy: P
         EngineError: an engine made other tokens of a prompt than we do, as one that expands an image twice would.
     """
     for reply, problem in zip(replies, problems, strict=True):
-        expected, slot, _ = policy.encode(problem, prefix)
+        expected, slot, _ = policy.prompts.encode(problem, prefix)
         differing = _first_difference(reply.prompt, expected, slot)
         if differing is not None:
             place, theirs, ours = differing

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from art.errors import ArtError
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.store.problem import Problem
 
 

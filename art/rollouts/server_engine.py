@@ -22,7 +22,7 @@ import openai
 import torch
 
 from art.config.sections import EngineSection
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.pictures.logits import tensor_to_levels
 from art.pictures.png import png_bytes
 from art.rollouts.engines import Engine, EngineContext, EngineError

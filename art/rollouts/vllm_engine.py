@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.pictures.logits import tensor_to_levels
 from art.rollouts.engines import Engine, EngineContext, EngineError
 from art.rollouts.replies import Reply, refuse_long, rollouts_of
@@ -121,13 +121,13 @@ class Vllm(Engine):
         prompts = []
         picture = None if prefix.image is None else Image.fromarray(tensor_to_levels(prefix.image))
         for problem in problems:
-            ids = policy.tokenizer(policy.render(problem, prefix), add_special_tokens=False).input_ids
+            ids = policy.tokenizer(policy.prompts.render(problem, prefix), add_special_tokens=False).input_ids
             prompts.append({"prompt_token_ids": ids} | ({"multi_modal_data": {"image": picture}} if picture else {}))
         return prompts
 
     def _mixed(self, problem: Problem, prefix: Prefix) -> dict[str, Any]:
         """Tokens, with embeddings in the slot."""
-        ids, slot, _ = self.policy.encode(problem, prefix)
+        ids, slot, _ = self.policy.prompts.encode(problem, prefix)
         place = torch.tensor(slot)
         vectors = torch.zeros(len(ids), prefix.embeddings.shape[1], dtype=torch.bfloat16)
         vectors[place] = prefix.embeddings.detach().cpu().to(torch.bfloat16)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from art.models.artifact_loader import load_adapter_rank, load_prefix
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.store.artifact import ADAPTER, IMAGE, Artifact, read_artifact
 from art.store.run_record import load_record
 from art.store.workspace import Workspace

@@ -30,7 +30,7 @@ from torch import Tensor
 from art.config.experiment import Config, RunKey
 from art.errors import ArtError
 from art.models.device import wait_for_gpu
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.rollouts.engines import EngineError
 from art.rollouts.sampler import NonFiniteError
 from art.store.clock import Clock

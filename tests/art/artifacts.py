@@ -15,7 +15,8 @@ from art.config.experiment import Config
 from art.config.methods import TrainedMethod
 from art.methods.lora import TARGETS
 from art.models.artifact_loader import overlay_adapter
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import encode_png, random_image
 from art.rollouts.sampler import Decoding, sample

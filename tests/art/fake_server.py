@@ -25,7 +25,8 @@ from PIL import Image
 
 from art.config.sections import EngineSection, ModelSection
 from art.models.artifact_loader import overlay_adapter
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.rollouts.engines import EngineContext, open_engine
 from art.rollouts.sampler import Decoding, Rollouts, sample
@@ -304,17 +305,17 @@ def _prompt_ids(body: dict[str, Any], policy: Policy, prefix: Prefix) -> list[in
     messages = []
     for message in _parsed(body["messages"]):
         parts = message["content"] if isinstance(message["content"], list) else [message["content"]]
-        kinds = {"image_url": {"type": "image"}, "prompt_embeds": {"type": "text", "text": policy.image_text}}
+        kinds = {"image_url": {"type": "image"}, "prompt_embeds": {"type": "text", "text": policy.prompts.image_text}}
         content = [kinds.get(part["type"], part) if isinstance(part, dict) else part for part in parts]
         messages.append({**message, "content": content if isinstance(message["content"], list) else content[0]})
     text = policy.tokenizer.apply_chat_template(
         messages, tools=body.get("tools"), add_generation_prompt=True, tokenize=False, **body["chat_template_kwargs"]
     )
-    count = policy.slots(prefix)
+    count = policy.prompts.slots(prefix)
     found: list[int] = []
     for token in policy.tokenizer(text, add_special_tokens=False).input_ids:
-        slot = PLACEHOLDER if prefix.embeddings is not None else policy.image_token
-        found += [slot] * count if token == policy.image_token else [token]
+        slot = PLACEHOLDER if prefix.embeddings is not None else policy.prompts.image_token
+        found += [slot] * count if token == policy.prompts.image_token else [token]
     return found
 
 

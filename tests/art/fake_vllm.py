@@ -81,7 +81,7 @@ class FakeLLM:
         expanded = [
             token
             for one in prompt["prompt_token_ids"]
-            for token in [one] * (count if one == self.policy.image_token else 1)
+            for token in [one] * (count if one == self.policy.prompts.image_token else 1)
         ]
         outputs = [self._completion(rng, parameters.max_tokens) for _ in range(parameters.n)]
         return SimpleNamespace(prompt_token_ids=expanded, outputs=outputs)

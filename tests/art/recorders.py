@@ -15,7 +15,7 @@ from torch import Tensor
 
 import art.training.loop as loop
 from art.files import read_records
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.rollouts.engines import Engine, EngineContext
 from art.rollouts.sampler import Decoding, Rollouts, sample
 from art.scoring import Judgement, numeric

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from art.config.registry import ENGINES
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.rollouts.engines import EngineContext, Transformers
 from art.rollouts.sampler import Decoding, Rollouts
 from art.store.problem import Problem

@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file
 
 from art.files import read_json
-from art.models.policy import Prefix
+from art.models.prompt import Prefix
 from art.rollouts.sampler import Decoding
 from art.store.problem import Problem, problem_id
 from art.tasks.generated.problems import problems

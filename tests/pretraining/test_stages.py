@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from art.config.registry import GENERATORS, implementation
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.store.problem import Problem, problem_id
 from art.tasks.generated.drawn import Drawn
 from pretraining import train as module
@@ -102,7 +103,7 @@ def test_pictures_are_shown_to_the_model_as_its_processor_would(tiny_policy: Pol
             levels = torch.from_numpy(shown[index].pixels).permute(2, 0, 1).float()
             text = shown[index].question
             problem = Problem(id=problem_id(text, "1"), question=text, answer="1")
-            prompt = tiny_policy.encode(problem, Prefix(image=levels))[0]
+            prompt = tiny_policy.prompts.encode(problem, Prefix(image=levels))[0]
             assert rows[index][0][: len(prompt)] == prompt
             last = tiny_policy.prefill([problem], Prefix(image=levels)).hidden
             wanted = tiny_policy.model.lm_head(last)[0]

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
 from art.errors import ConfigError
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.tasks.generated.problems import problems
 from pretraining import train as module
 from pretraining.batches import batches as corpus_batches
@@ -112,7 +113,7 @@ def test_documents_end_like_the_policys_prompts(made: tuple[Path, list[dict]]) -
     for task in ("arithmetic", "tool_call"):
         (problem,) = problems(task, "test", 1, 0)
         ids, weights = encode(policy.tokenizer, Document(problem.question, "yes", None, problem.tools), 0.1, 4)
-        prompt = policy.encode(problem, Prefix())[0]
+        prompt = policy.prompts.encode(problem, Prefix())[0]
         assert ids[: len(prompt)] == prompt
         assert ids[len(prompt) :] == policy.tokenizer("yes<|im_end|>").input_ids
         assert weights == [0.1] * len(prompt) + [1.0] * (len(ids) - len(prompt))

@@ -16,7 +16,8 @@ from art.config.sections import EngineSection, ModelSection
 from art.methods.base import Initialisation
 from art.methods.lora import Lora
 from art.models.artifact_loader import overlay_adapter
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import random_image
 from art.rollouts.engines import Engine, EngineContext, open_engine
@@ -59,7 +60,7 @@ def gap(engine: Engine, prefix: Prefix, *scorers: Policy) -> list[Mismatch]:
         with torch.no_grad():
             state = policy.prefill(SOME, prefix).rows(rows)
             ours = policy.logprobs(state, rollouts.tokens, rollouts.mask, 1.0)
-        assert rollouts.prompt_tokens == sum(len(policy.encode(problem, prefix)[0]) for problem in SOME)
+        assert rollouts.prompt_tokens == sum(len(policy.prompts.encode(problem, prefix)[0]) for problem in SOME)
         assert torch.isin(rollouts.tokens[rollouts.mask], torch.tensor(policy.forbidden_tokens)).sum() == 0
         found.append(measure_mismatch(ours[rollouts.mask], rollouts.logprobs[rollouts.mask]))
     print(engine.name, found)

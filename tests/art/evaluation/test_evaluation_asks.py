@@ -16,7 +16,8 @@ from art.evaluation import evaluate as evaluation
 from art.evaluation.evaluate import evaluate
 from art.files import read_json, read_records, write_records
 from art.methods.controls import make_control
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.rollouts.engines import EngineError
 from art.rollouts.sampler import Decoding, Rollouts
 from art.store.problem import Problem, problem_id
@@ -106,7 +107,7 @@ def test_the_record_counts_tokens_and_names_where_it_ran(
     folder = world.folder("random_string")
     evaluate(config, world.key("random_string"), world.results)
     made = record(folder)
-    prompts = sum(len(tiny_policy.encode(problem, prefix_of("text", 0))[0]) for problem in held_out(world))
+    prompts = sum(len(tiny_policy.prompts.encode(problem, prefix_of("text", 0))[0]) for problem in held_out(world))
     assert made.prompt_tokens == 2 * prompts
     assert (made.trained_numbers, made.prefix_tokens) == (1234, 56), "the run's, from its record"
     assert (made.device, made.threads, made.peak_memory_bytes) == ("my cpu", 5, 77)

@@ -19,8 +19,9 @@ from art.config.reading import parse_config
 from art.errors import ConfigError
 from art.files import read_json, read_records
 from art.methods.controls import make_control
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
+from art.models.prompt import Prefix
 from art.pictures.png import decode_png, encode_png, random_image
 from art.store.artifact import Artifact, read_artifact
 from art.store.records import RunRecord, StepRecord
@@ -65,8 +66,8 @@ def test_random_string_has_as_many_tokens_as_the_image_in_the_prompt(world: Worl
         tokenizer = Tokenizer.from_file(str(world.root / "checkpoint/tokenizer.json"))
         assert len(tokenizer.encode(text, add_special_tokens=False).ids) == 4
         for problem in problems("arithmetic", "test", 3, 0) + problems("tool_call", "test", 3, 0):
-            bare = tiny_policy.encode(problem, Prefix())[0]
-            with_string = tiny_policy.encode(problem, Prefix(text=text))[0]
+            bare = tiny_policy.prompts.encode(problem, Prefix())[0]
+            with_string = tiny_policy.prompts.encode(problem, Prefix(text=text))[0]
             assert len(with_string) - len(bare) == 4 + 1  # and the line break
 
 

@@ -18,8 +18,9 @@ from art.errors import RecordError
 from art.methods.base import Initialisation, TrainedMethod, detached
 from art.methods.image import Image
 from art.models.artifact_loader import load_adapter_rank, load_prefix, overlay_adapter
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor, logits_of
 from art.pictures.png import decode_png, distance
 from art.store.artifact import Artifact, read_artifact

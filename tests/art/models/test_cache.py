@@ -9,7 +9,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import LinearAttentionLayer
 
 from art.models.cache import ReplacingLinearLayer, take_rows
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.tasks.generated.problems import problems
 
 

@@ -21,8 +21,9 @@ from art.config.sections import ModelSection
 from art.errors import ConfigError, RecordError
 from art.models.families import load_policy
 from art.models.hub import checkpoint_folder
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
+from art.models.prompt import Prefix
 from art.models.qwen3_vl import Qwen3Vl
 from art.store.problem import Problem, problem_id
 
@@ -244,7 +245,7 @@ def test_the_tokenizers_end_comes_first_and_then_those_of_generation_config(
 def test_the_placeholder_of_a_visual_token_comes_from_the_files(copied: ModelSection) -> None:
     video = json.loads((Path(copied.path) / "config.json").read_text())["video_token_id"]
     edit(copied, "config.json", image_token_id=video)
-    assert load_policy(copied).image_text == "<|video_pad|>"
+    assert load_policy(copied).prompts.image_text == "<|video_pad|>"
     edit(copied, "config.json", image_token_id=700)
     with pytest.raises(CheckpointError, match="copy: the tokenizer has no image_token_id 700"):
         load_policy(copied)
@@ -257,4 +258,6 @@ def test_a_special_token_of_any_script_is_refused(tiny_checkpoint: Path, tmp_pat
     tokenizer.add_tokens(["«end»"], special_tokens=True)
     tokenizer.save_pretrained(folder)
     with pytest.raises(RecordError, match="'«end»'"):
-        Policy(folder).render(Problem(id=problem_id("a «end» b", "1"), question="a «end» b", answer="1"), Prefix())
+        Policy(folder).prompts.render(
+            Problem(id=problem_id("a «end» b", "1"), question="a «end» b", answer="1"), Prefix()
+        )

@@ -13,7 +13,8 @@ from transformers import AutoImageProcessor, AutoTokenizer, Qwen3VLProcessor
 
 import art.models.policy as policy_module
 from art.config.sections import ModelSection, ObjectiveSection
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.models.vision import patchify
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import random_image
@@ -96,17 +97,20 @@ def test_prompt_is_the_processors(policy: Policy, processor: StillProcessor, mix
     vectors = policy.prefix_vectors(IMAGE)
     assert vectors is not None and vectors.tokens.shape == (VISUAL, HIDDEN)
     for problem in mixed:
-        ids, slot, positions = policy.encode(problem, IMAGE)
+        ids, slot, positions = policy.prompts.encode(problem, IMAGE)
         inputs = processed(processor, problem, IMAGE)
         assert ids == inputs["input_ids"][0].tolist()
         assert slot == inputs["mm_token_type_ids"][0].bool().tolist() and sum(slot) == VISUAL
         assert positions.shape == (3, len(ids))
         for prefix in (Prefix(), PREFIXES["text"]):
-            assert policy.encode(problem, prefix)[0] == processed(processor, problem, prefix)["input_ids"][0].tolist()
+            assert (
+                policy.prompts.encode(problem, prefix)[0]
+                == processed(processor, problem, prefix)["input_ids"][0].tolist()
+            )
 
 
 def test_image_positions_are_transformers_own(policy: Policy, mixed: list[Problem]) -> None:
-    _, slot, positions = policy.encode(mixed[0], IMAGE)
+    _, slot, positions = policy.prompts.encode(mixed[0], IMAGE)
     begin, side = slot.index(True), SIZE // 32
     row, column = torch.arange(side).repeat_interleave(side), torch.arange(side).repeat(side)
     seen = torch.stack([torch.zeros_like(row), row, column]) + begin

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from art.errors import RecordError
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.store.problem import Problem, problem_id
 
 IMAGE = Prefix(image=torch.zeros(3, 256, 256))
@@ -29,7 +30,7 @@ def question(text: str, **more: Any) -> Problem:
 @pytest.fixture
 def template(policy: Policy, monkeypatch: pytest.MonkeyPatch):
     """Put another chat template in the place of the checkpoint's."""
-    monkeypatch.setattr(policy, "_encoded", {})
+    monkeypatch.setattr(policy.prompts, "_encoded", {})
     return lambda text: monkeypatch.setattr(policy.tokenizer, "chat_template", text)
 
 
@@ -38,30 +39,30 @@ def template(policy: Policy, monkeypatch: pytest.MonkeyPatch):
 
 def test_text_prefix_is_a_line_before_the_question(policy: Policy) -> None:
     one = question("How many?")
-    assert "user\nbe quick\nHow many?<|im_end|>" in policy.render(one, Prefix(text="be quick"))
-    assert "user\nHow many?<|im_end|>" in policy.render(one, Prefix())
+    assert "user\nbe quick\nHow many?<|im_end|>" in policy.prompts.render(one, Prefix(text="be quick"))
+    assert "user\nHow many?<|im_end|>" in policy.prompts.render(one, Prefix())
 
 
 def test_embeddings_stand_where_a_text_would_without_the_marks_of_an_image(policy: Policy) -> None:
     one = question("How many?")
-    assert "user\n<|image_pad|>How many?<|im_end|>" in policy.render(one, Prefix(embeddings=torch.zeros(3, 64)))
-    assert "user\n<|vision_start|><|image_pad|><|vision_end|>How many?<|im_end|>" in policy.render(one, IMAGE)
+    assert "user\n<|image_pad|>How many?<|im_end|>" in policy.prompts.render(one, Prefix(embeddings=torch.zeros(3, 64)))
+    assert "user\n<|vision_start|><|image_pad|><|vision_end|>How many?<|im_end|>" in policy.prompts.render(one, IMAGE)
 
 
 def test_in_a_conversation_the_prefix_stands_in_the_users_first_message(policy: Policy) -> None:
     talk = question("How many?", messages=CHAT)
-    assert policy.render(talk, Prefix(text="be quick")).startswith(
+    assert policy.prompts.render(talk, Prefix(text="be quick")).startswith(
         "<|im_start|>system\nCount.<|im_end|>\n<|im_start|>user\nbe quick\nHow many?<|im_end|>\n"
         "<|im_start|>assistant\nOf what?<|im_end|>\n<|im_start|>user\nOf these.<|im_end|>\n<|im_start|>assistant\n"
     )
-    picture = policy.render(talk, IMAGE)
-    assert picture.count(policy.image_text) == 1
-    assert picture.index("Count.") < picture.index(policy.image_text) < picture.index("How many?")
+    picture = policy.prompts.render(talk, IMAGE)
+    assert picture.count(policy.prompts.image_text) == 1
+    assert picture.index("Count.") < picture.index(policy.prompts.image_text) < picture.index("How many?")
 
 
 def test_thinking_is_switched_off(policy: Policy, template) -> None:
     template("{{ enable_thinking }}")
-    assert policy.render(question("How many?"), Prefix()) == "False"
+    assert policy.prompts.render(question("How many?"), Prefix()) == "False"
 
 
 def test_decoding_keeps_blanks_and_markup(policy: Policy) -> None:
@@ -84,17 +85,17 @@ def test_a_special_token_anywhere_in_a_problem_is_refused(policy: Policy, token:
     }[place]
     wanted = f"problem {problem.id}: it holds the special token '{token}'"
     with pytest.raises(RecordError) as raised:
-        policy.render(problem, Prefix())
+        policy.prompts.render(problem, Prefix())
     assert str(raised.value) == wanted
     with pytest.raises(RecordError) as raised:
-        policy.check([good, good, problem, problem], Path("tasks/t/train.jsonl"))
+        policy.prompts.check([good, good, problem, problem], Path("tasks/t/train.jsonl"))
     assert str(raised.value) == f"tasks/t/train.jsonl:3: {wanted}"
 
 
 def test_markup_is_no_special_token(policy: Policy) -> None:
     marked = question("Write <tool_call> or <think>.", tools=[TOOL], messages=None)
-    assert marked.question in policy.render(marked, Prefix())
-    policy.check([marked], Path("train.jsonl"))
+    assert marked.question in policy.prompts.render(marked, Prefix())
+    policy.prompts.check([marked], Path("train.jsonl"))
 
 
 def test_a_completion_may_hold_all_tokens_but_special_ones_and_may_end(policy: Policy) -> None:
@@ -118,32 +119,32 @@ def test_prompts_are_encoded_once_a_problem_and_a_shape_of_prefix(policy: Policy
         *(Prefix(), Prefix(text="a"), Prefix(text="b"), IMAGE, Prefix(image=torch.zeros(3, 288, 288))),
         *(Prefix(embeddings=torch.zeros(count, 64)) for count in (3, 64)),
     ]
-    slots = [policy.slots(prefix) for prefix in prefixes]
+    slots = [policy.prompts.slots(prefix) for prefix in prefixes]
     assert slots == [0, 0, 0, 64, 81, 3, 64]
-    made = [(policy.encode(one, prefix), policy.encode(two, prefix)) for prefix in prefixes]
+    made = [(policy.prompts.encode(one, prefix), policy.prompts.encode(two, prefix)) for prefix in prefixes]
     lengths = [len(first[0]) for first, _ in made]
     text = lengths[0]
     assert lengths == [text, text + 2, text + 2, text + 66, text + 83, text + 3, text + 64]
     for (first, second), count in zip(made, slots, strict=True):
         assert sum(first[1]) == count and first[0] != second[0]
     assert made[1][0][0] != made[2][0][0]
-    assert policy.encode(one, Prefix(image=torch.ones(3, 256, 256))) is made[3][0]
+    assert policy.prompts.encode(one, Prefix(image=torch.ones(3, 256, 256))) is made[3][0]
 
 
 def test_a_template_without_a_place_for_the_image_is_refused(policy: Policy, template) -> None:
     template("{{ messages[0].role }}")
     one = question("How many?")
     with pytest.raises(RecordError, match=rf"problem {one.id}: 0 places for 64 prefix vectors"):
-        policy.encode(one, IMAGE)
+        policy.prompts.encode(one, IMAGE)
 
 
 def test_prompts_are_padded_on_the_left(policy: Policy) -> None:
     short, long = question("How many?"), question("How many are there in all of the boxes?")
     prefix = Prefix(embeddings=torch.zeros(2, 64))
-    encoded = [policy.encode(one, prefix) for one in (short, long)]
+    encoded = [policy.prompts.encode(one, prefix) for one in (short, long)]
     (few, slot, _), (many, _, _) = encoded
     gap = len(many) - len(few)
-    batch = policy.batch([short, long], prefix)
+    batch = policy.prompts.batch([short, long], prefix)
     assert gap > 0
     assert batch.ids.tolist() == [[policy.tokenizer.pad_token_id] * gap + few, many]
     assert batch.attention.tolist() == [[0] * gap + [1] * len(few), [1] * len(many)]
@@ -154,5 +155,5 @@ def test_prompts_are_padded_on_the_left(policy: Policy) -> None:
 
 def test_behind_an_image_positions_go_on_from_its_larger_side(policy: Policy) -> None:
     one = question("How many?")
-    behind = len(policy.encode(one, IMAGE)[0]) - 64 + 8  # 64 visual tokens take up 8 positions
-    assert policy.batch([one], IMAGE).next_position.tolist() == [behind]
+    behind = len(policy.prompts.encode(one, IMAGE)[0]) - 64 + 8  # 64 visual tokens take up 8 positions
+    assert policy.prompts.batch([one], IMAGE).next_position.tolist() == [behind]

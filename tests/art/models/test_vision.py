@@ -16,8 +16,9 @@ from torch import Tensor
 from transformers import AutoImageProcessor
 
 from art.config.sections import ModelSection
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
 from art.models.preprocessor import read_preprocessor
+from art.models.prompt import Prefix
 from art.models.vision import patchify
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import random_image
@@ -52,6 +53,7 @@ def shown(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Shown:
             return SimpleNamespace(pooler_output=[rows], deepstack_features=[])
 
         monkeypatch.setattr(policy, "preprocessor", read_preprocessor(folder))
+        monkeypatch.setattr(policy.prompts, "_preprocessor", policy.preprocessor)
         monkeypatch.setattr(policy.model.model, "get_image_features", tower)
         policy.prefix_vectors(Prefix(image=levels))
         return given[0], given[1]

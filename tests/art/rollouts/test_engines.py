@@ -13,8 +13,9 @@ from artifacts import write_adapter
 
 from art.config.sections import EngineSection, ModelSection
 from art.models.artifact_loader import overlay_adapter
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import random_image
 from art.rollouts.engines import EngineContext, EngineError, Transformers, open_engine
@@ -40,7 +41,7 @@ def place(policy: Policy, tmp_path: Path) -> EngineContext:
 def replies(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
     """What an engine says that makes the same prompts as we do."""
     rows = [[([5, 6, 7], [-1.0, -2.0, -3.0]), ([8], [-0.5])], [([9, 9], [-4.0, -0.25]), ([], [])]]
-    return [Reply(list(policy.encode(one, prefix)[0]), row) for one, row in zip(some, rows, strict=True)]
+    return [Reply(list(policy.prompts.encode(one, prefix)[0]), row) for one, row in zip(some, rows, strict=True)]
 
 
 # -- gaps ----------------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def test_no_gap() -> None:
 def test_what_fills_the_room_is_allowed_and_a_token_more_refused(
     tiny_policy: Policy, some: list[Problem], monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    first, longest = (len(tiny_policy.encode(one, IMAGE)[0]) for one in some)
+    first, longest = (len(tiny_policy.prompts.encode(one, IMAGE)[0]) for one in some)
     assert first < longest - 1, "only the last problem is too long"
     room = longest + 10
     settings = EngineSection(max_model_len=room if bound == "max_model_len" else room + 50)
@@ -109,13 +110,13 @@ def test_prompt_tokens_are_counted_as_the_policy_counts_them(
 
 def test_an_image_that_was_expanded_twice_is_an_error(tiny_policy: Policy, some: list[Problem]) -> None:
     said = replies(tiny_policy, some, IMAGE)
-    ids, slot, _ = tiny_policy.encode(some[1], IMAGE)
+    ids, slot, _ = tiny_policy.prompts.encode(some[1], IMAGE)
     end = max(number for number, here in enumerate(slot) if here) + 1
-    twice = [*ids[:end], *[tiny_policy.image_token] * sum(slot), *ids[end:]]
+    twice = [*ids[:end], *[tiny_policy.prompts.image_token] * sum(slot), *ids[end:]]
     said[1] = Reply(twice, said[1].completions)
     with pytest.raises(EngineError) as caught:
         rollouts_of(said, some, tiny_policy, IMAGE)
-    found, wanted = tiny_policy.image_token, ids[end]
+    found, wanted = tiny_policy.prompts.image_token, ids[end]
     assert f"problem {some[1].id}" in str(caught.value)
     assert f"has {len(twice)} tokens, ours {len(ids)}" in str(caught.value)
     assert f"number {end}, {found} and {wanted}:" in str(caught.value)
@@ -133,7 +134,7 @@ def test_another_template_is_an_error(tiny_policy: Policy, some: list[Problem], 
 
 def with_placeholders(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
     """vLLM's server has a token of its own in the place of embeddings."""
-    slots = [policy.encode(one, prefix)[1] for one in some]
+    slots = [policy.prompts.encode(one, prefix)[1] for one in some]
     return [
         Reply([0 if free else token for token, free in zip(one.prompt, slot, strict=True)], one.completions)
         for one, slot in zip(replies(policy, some, prefix), slots, strict=True)
@@ -143,7 +144,7 @@ def with_placeholders(policy: Policy, some: list[Problem], prefix: Prefix) -> li
 @pytest.mark.parametrize("prefix", [IMAGE, EMBEDDINGS], ids=["image", "embeddings"])
 def test_placeholders_in_the_slot_may_differ(tiny_policy: Policy, some: list[Problem], prefix: Prefix) -> None:
     said = with_placeholders(tiny_policy, some, prefix)
-    assert all(one.prompt.count(0) == tiny_policy.slots(prefix) for one in said)
+    assert all(one.prompt.count(0) == tiny_policy.prompts.slots(prefix) for one in said)
     made = rollouts_of(said, some, tiny_policy, prefix)
     assert made.tokens.tolist() == [[5, 6, 7], [8, 0, 0], [9, 9, 0], [0, 0, 0]]
 
@@ -154,7 +155,7 @@ def test_outside_of_the_slot_and_in_its_length_nothing_may_differ(
     tiny_policy: Policy, some: list[Problem], prefix: Prefix, where: str
 ) -> None:
     said = with_placeholders(tiny_policy, some, prefix)
-    ids, slot, _ = tiny_policy.encode(some[0], prefix)
+    ids, slot, _ = tiny_policy.prompts.encode(some[0], prefix)
     start, length = slot.index(True), sum(slot)
     place = {"before": start - 1, "behind": start + length, "end in the slot": start + length - 1}[where]
     if where == "end in the slot":

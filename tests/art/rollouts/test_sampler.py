@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import random_image
 from art.rollouts.sampler import Decoding, NonFiniteError, Rollouts, inverse_cdf, sample
@@ -104,7 +105,9 @@ def test_greedy_is_transformers_generate(tiny_policy: Policy, some: list[Problem
     made = sample(tiny_policy, some, prefix, 1, Decoding(0.0, 8))
     blocked = (tiny_policy.forbidden != 0).nonzero().flatten().tolist()
     for row, problem in enumerate(some):
-        text = tiny_policy.render(problem, prefix).replace(tiny_policy.image_text, tiny_policy.image_text * 4)
+        text = tiny_policy.prompts.render(problem, prefix).replace(
+            tiny_policy.prompts.image_text, tiny_policy.prompts.image_text * 4
+        )
         ids = torch.tensor([tiny_policy.tokenizer(text).input_ids])
         extra = {}
         if image:
@@ -113,7 +116,7 @@ def test_greedy_is_transformers_generate(tiny_policy: Policy, some: list[Problem
             extra = {
                 "pixel_values": patchify(IMAGE.image.unsqueeze(0) / 255, 16, 2, 2, [0.5] * 3, [0.5] * 3),
                 "image_grid_thw": torch.tensor([[1, 4, 4]]),
-                "mm_token_type_ids": (ids == tiny_policy.image_token).int(),
+                "mm_token_type_ids": (ids == tiny_policy.prompts.image_token).int(),
             }
         generated = tiny_policy.model.generate(
             input_ids=ids,
@@ -254,7 +257,7 @@ def test_sampling_keeps_no_gradients(tiny_policy: Policy, some: list[Problem]) -
 
 def test_prompt_tokens_count_the_prefix_and_no_padding(tiny_policy: Policy, some: list[Problem]) -> None:
     bare = sample(tiny_policy, some, Prefix(), 2, Decoding(0.0, 1)).prompt_tokens
-    assert bare == sum(len(tiny_policy.encode(problem, Prefix())[0]) for problem in some)
+    assert bare == sum(len(tiny_policy.prompts.encode(problem, Prefix())[0]) for problem in some)
     assert sample(tiny_policy, some, IMAGE, 2, Decoding(0.0, 1)).prompt_tokens == bare + len(some) * (4 + 2)
 
 

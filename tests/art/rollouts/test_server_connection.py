@@ -13,7 +13,8 @@ from artifacts import write_adapter
 from fake_server import MODEL, FakeServer, engine, launched
 
 from art.config.sections import EngineSection, ModelSection
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.rollouts import server_engine
 from art.rollouts.engines import EngineContext, EngineError, open_engine
 from art.rollouts.sampler import Decoding, Rollouts
@@ -131,7 +132,7 @@ def ask(policy: Policy, fake: FakeServer, **settings: Any) -> Rollouts:
 def test_a_completion_that_does_not_fit_is_refused(tiny_policy: Policy, fake: FakeServer, some: list[Problem]) -> None:
     """vLLM would cut it short without a word."""
     made = engine(tiny_policy, fake.url, max_model_len=64)
-    length = len(tiny_policy.encode(some[0], Prefix())[0])
+    length = len(tiny_policy.prompts.encode(some[0], Prefix())[0])
     made.sample(some[:1], Prefix(), 1, Decoding(1.0, 64 - length))
     with pytest.raises(EngineError, match=rf"problem {some[0].id}: {length} tokens of prompt and .*; room for 64"):
         made.sample(some[:1], Prefix(), 1, Decoding(1.0, 65 - length))

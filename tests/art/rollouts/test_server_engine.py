@@ -18,7 +18,8 @@ from artifacts import write_adapter
 from fake_server import MODEL, VERSION, FakeServer, engine
 
 from art.models.artifact_loader import overlay_adapter
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import encode_png, random_image
 from art.rollouts.engines import EngineError
@@ -132,7 +133,7 @@ def test_a_request_says_everything_that_sampling_depends_on(
     assert [part["type"] for part in message["content"]] == [*kinds[name], "text"]
     before = "a red coin\n" if name == "text" else ""
     assert message["content"][-1]["text"] == before + some[0].question
-    assert tiny_policy.image_text not in str(body), "the server puts an image's tokens in itself"
+    assert tiny_policy.prompts.image_text not in str(body), "the server puts an image's tokens in itself"
 
 
 def test_the_picture_of_a_request_is_the_artifacts(

@@ -16,7 +16,8 @@ import torch
 from fake_vllm import VERSION, FakeLLM, fake_vllm
 
 from art.config.sections import EngineSection, ModelSection
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
 from art.pictures.png import random_image
 from art.rollouts.engines import Engine, EngineContext, EngineError, open_engine
@@ -116,9 +117,9 @@ def test_prompts_go_unexpanded_with_one_picture(
     prompts = opened[0].calls[0][0]
     for problem, prompt in zip(some, prompts, strict=True):
         assert prompt.keys() == {"prompt_token_ids", "multi_modal_data"}
-        ids, slot, _ = tiny_policy.encode(problem, IMAGE)
+        ids, slot, _ = tiny_policy.prompts.encode(problem, IMAGE)
         start = slot.index(True)
-        assert prompt["prompt_token_ids"] == [*ids[:start], tiny_policy.image_token, *ids[start + sum(slot) :]]
+        assert prompt["prompt_token_ids"] == [*ids[:start], tiny_policy.prompts.image_token, *ids[start + sum(slot) :]]
         assert np.array_equal(np.asarray(prompt["multi_modal_data"]["image"]), LEVELS)
     assert len({id(prompt["multi_modal_data"]["image"]) for prompt in prompts}) == 1
 
@@ -128,7 +129,7 @@ def test_texts_go_as_tokens(
     engine: Engine, opened: list[FakeLLM], some: list[Problem], tiny_policy: Policy, prefix: Prefix
 ) -> None:
     engine.sample(some, prefix, 1, Decoding(1.0, 1))
-    assert opened[0].calls[0][0] == [{"prompt_token_ids": tiny_policy.encode(one, prefix)[0]} for one in some]
+    assert opened[0].calls[0][0] == [{"prompt_token_ids": tiny_policy.prompts.encode(one, prefix)[0]} for one in some]
 
 
 def test_embeddings_stand_in_the_slot_among_tokens(
@@ -136,7 +137,7 @@ def test_embeddings_stand_in_the_slot_among_tokens(
 ) -> None:
     engine.sample(some, EMBEDDINGS, 1, Decoding(1.0, 1))
     for problem, prompt in zip(some, opened[0].calls[0][0], strict=True):
-        ids, slot, _ = tiny_policy.encode(problem, EMBEDDINGS)
+        ids, slot, _ = tiny_policy.prompts.encode(problem, EMBEDDINGS)
         assert (prompt["prompt_token_ids"], prompt["prompt_is_token_ids"]) == (ids, [not here for here in slot])
         start, vectors = slot.index(True), prompt["prompt_embeds"]
         assert vectors.shape == (len(ids), 64) and vectors.dtype == torch.bfloat16
@@ -178,8 +179,8 @@ def test_another_prompt_is_refused(
 ) -> None:
     """vLLM makes more tokens of the picture than we do."""
     larger = SimpleNamespace(tokens=lambda size: 9)
-    opened[0].policy = SimpleNamespace(image_token=tiny_policy.image_token, preprocessor=larger)
-    length = len(tiny_policy.encode(some[0], IMAGE)[0])
+    opened[0].policy = SimpleNamespace(prompts=tiny_policy.prompts, preprocessor=larger)
+    length = len(tiny_policy.prompts.encode(some[0], IMAGE)[0])
     with pytest.raises(EngineError, match=f"problem {some[0].id}: the engine's prompt has {length + 5} tokens"):
         engine.sample(some[:1], IMAGE, 1, Decoding(1.0, 1))
 

@@ -31,7 +31,8 @@ from art.errors import ConfigError, RecordError
 from art.evaluation.evaluate import evaluate
 from art.files import read_json, read_records, write_records
 from art.methods.controls import make_control
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.rollouts.engines import EngineError
 from art.rollouts.vllm_options import command_line
 from art.scoring import Judgement, numeric
@@ -214,7 +215,7 @@ def test_what_is_measured(finished: World, server: Launched, policy: Policy) -> 
         (repeat, *condition) for repeat in range(REPEATS) for condition in conditions[repeat:] + conditions[:repeat]
     ]
     assert found == wanted, "in turn, each time another one first"
-    bare = sum(len(policy.encode(problem, Prefix())[0]) for problem in asked(finished)[:REQUESTS])
+    bare = sum(len(policy.prompts.encode(problem, Prefix())[0]) for problem in asked(finished)[:REQUESTS])
     for record in records:
         assert record.requests == REQUESTS and 0 < record.first_token_seconds <= record.seconds
         seen = REQUESTS * (4 + 2) if record.kind == "image" else 0  # 4 visual tokens and two marks a request
@@ -402,7 +403,7 @@ def test_what_the_server_would_cut_short_is_refused_before_it_starts(
     finished: World, servers: list[Launched], policy: Policy
 ) -> None:
     """The longest prompts are those with an image, which is not the first method's."""
-    longest = max(len(policy.encode(problem, Prefix())[0]) for problem in asked(finished)) + 4 + 2
+    longest = max(len(policy.prompts.encode(problem, Prefix())[0]) for problem in asked(finished)) + 4 + 2
     room = longest + LENGTH
     ServeCheck(settings(finished, engine={"max_model_len": room}), "tiny", "arithmetic", finished.results)
     with pytest.raises(EngineError, match=rf"room for {room - 1} \(engine\.max_model_len"):

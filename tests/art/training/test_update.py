@@ -17,7 +17,8 @@ from tiny_world import World
 from torch import Tensor
 from torch.testing import assert_close
 
-from art.models.policy import Policy, Prefix
+from art.models.policy import Policy
+from art.models.prompt import Prefix
 from art.store.problem import Problem
 from art.training.groups import Group, evenly, stacked
 from art.training.loop import Trainer
@@ -78,7 +79,7 @@ def put(made: Trainer, values: list[Tensor]) -> None:
 
 def logprobs(policy: Policy, row: Row, prefix: Prefix) -> Tensor:
     """Log-probabilities of a completion's tokens by one whole pass."""
-    ids, slot, _ = policy.encode(row.problem, prefix)
+    ids, slot, _ = policy.prompts.encode(row.problem, prefix)
     whole = torch.tensor([*ids, *row.tokens])
     inputs = policy.token_embeddings[whole]
     if prefix.embeddings is not None:
