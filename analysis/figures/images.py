@@ -30,16 +30,16 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
     runs = _shown(config, results)
     if not runs:
         return style.message("No picture was trained in this experiment.")
-    gaps = [_difference(config, results, run) for run in runs]
-    spectra = [log_power(gap) for gap in gaps]
+    differences = [_difference(config, results, run) for run in runs]
+    spectra = [log_power(difference) for difference in differences]
     low, high = np.quantile(spectra, 0.01), max(spectrum.max() for spectrum in spectra)
     figure, panels = style.grid(len(runs), 4, 1.28)
     figure.set_layout_engine("constrained", h_pad=0.01, hspace=0.0)
-    for row, (run, gap, spectrum) in enumerate(zip(runs, gaps, spectra, strict=True)):
-        factor = max(1, int(127 / max(1.0, np.quantile(np.abs(gap), 0.99))))
+    for row, (run, difference, spectrum) in enumerate(zip(runs, differences, spectra, strict=True)):
+        factor = max(1, int(127 / max(1.0, np.quantile(np.abs(difference), 0.99))))
         paths = (start_path(results, run), trained_path(results, run))
         pictures = [decode_png(path, config.image.size) for path in paths]
-        pictures.append(np.clip(128 + factor * gap, 0, 255).astype(np.uint8))
+        pictures.append(np.clip(128 + factor * difference, 0, 255).astype(np.uint8))
         for column, picture in enumerate(pictures):
             _bare(panels[row, column]).imshow(picture)
         shown = _bare(panels[row, 3]).imshow(

@@ -34,9 +34,9 @@ class Initialisation:
 class TrainedMethod(ABC):
     """Free numbers, how they reach the model, and how they are saved."""
 
-    def __init__(self, policy: Policy, start: Initialisation) -> None:
+    def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
         self.policy = policy
-        self.section = start.section
+        self.section = initialisation.section
 
     @abstractmethod
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -75,7 +75,7 @@ class TrainedMethod(ABC):
     def save(self, out: Path) -> Artifact:
         """Write the artifact folder."""
 
-    def trained_numbers(self) -> int:
+    def count_parameters(self) -> int:
         """Count of free numbers."""
         return sum(parameter.numel() for parameter in self.parameters().values())
 

@@ -23,11 +23,11 @@ from art.store.artifact import IMAGE, Artifact, artifact_folder
 class Image(TrainedMethod):
     """z = z0 + free numbers: one a pixel (``basis: pixel``) or coordinates in what the tower sees (``patch``)."""
 
-    def __init__(self, policy: Policy, start: Initialisation) -> None:
-        super().__init__(policy, start)
-        self.seed_picture = start.seed_picture
+    def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
+        super().__init__(policy, initialisation)
+        self.seed_picture = initialisation.seed_picture
         size = len(self.seed_picture)
-        first = grey_image(size, start.rng()) if self.section.start == "grey" else self.seed_picture
+        first = grey_image(size, initialisation.rng()) if self.section.start == "grey" else self.seed_picture
         self.seed_levels = levels_to_tensor(self.seed_picture)
         self.origin = logits_of(levels_to_tensor(first))
         self.basis: PatchBasis | None = None
@@ -35,24 +35,24 @@ class Image(TrainedMethod):
         if self.section.basis == "patch":
             self.basis = PatchBasis.from_weight(policy.patch_embedding)
             shape = (self.basis.patches(size, size), self.basis.rank)
-        self.free = nn.Parameter(torch.zeros(shape))
+        self.offset = nn.Parameter(torch.zeros(shape))
         with torch.no_grad():
             self.constrain()  # the grey start may lie outside the bound
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        return {"free": self.free}
+        return {"offset": self.offset}
 
     def levels(self) -> Tensor:
         """(3, size, size) whole levels 0..255 with a gradient; never further from the seed picture than the bound."""
         if self.basis is None:
-            return levels_of(self.origin + self.free)
+            return levels_of(self.origin + self.offset)
         size = self.origin.shape[-1]
-        return levels_of(self._within_bound(self.origin + self.basis.offset(self.free, size, size)))
+        return levels_of(self._within_bound(self.origin + self.basis.offset(self.offset, size, size)))
 
     def constrain(self) -> None:
         """Plain pixels are put back to the bound; a coordinate moves many pixels, so there ``levels`` sees to it."""
         if self.basis is None and self.section.max_distance is not None:
-            self.free.copy_(self._within_bound(self.origin + self.free) - self.origin)
+            self.offset.copy_(self._within_bound(self.origin + self.offset) - self.origin)
 
     def _within_bound(self, logits: Tensor) -> Tensor:
         bound = self.section.max_distance
@@ -76,7 +76,7 @@ class Image(TrainedMethod):
         artifact = Artifact(
             kind="art",
             image_size=size,
-            trained_numbers=self.trained_numbers(),
+            trained_numbers=self.count_parameters(),
             prefix_tokens=self.policy.preprocessor.tokens(size) + 2,
         )
         with artifact_folder(out, artifact) as folder:

@@ -25,9 +25,9 @@ TARGETS = (
 class Lora(TrainedMethod):
     """The large matrices of attention, linear attention and MLP get an adapter, the narrow gates do not."""
 
-    def __init__(self, policy: Policy, start: Initialisation) -> None:
-        super().__init__(policy, start)
-        torch.manual_seed(start.seed)
+    def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
+        super().__init__(policy, initialisation)
+        torch.manual_seed(initialisation.seed)
         settings = LoraConfig(
             r=self.section.rank, lora_alpha=self.section.alpha, lora_dropout=0.0, target_modules=TARGETS
         )
@@ -52,7 +52,7 @@ class Lora(TrainedMethod):
             raise OSError(f"{out}: adapter cannot be written: {error}") from None
 
     def save(self, out: Path) -> Artifact:
-        artifact = Artifact(kind="lora", adapter=True, trained_numbers=self.trained_numbers())
+        artifact = Artifact(kind="lora", adapter=True, trained_numbers=self.count_parameters())
         with artifact_folder(out, artifact) as folder:
             self.write_adapter(folder / ADAPTER)
         return artifact

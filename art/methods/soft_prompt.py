@@ -17,11 +17,11 @@ from art.store.artifact import EMBEDDINGS, Artifact, artifact_folder
 class SoftPrompt(TrainedMethod):
     """Starts from the embeddings of random ordinary tokens (Lester et al., arXiv 2104.08691, section 3.2)."""
 
-    def __init__(self, policy: Policy, start: Initialisation) -> None:
-        super().__init__(policy, start)
-        count = policy.preprocessor.tokens(len(start.seed_picture))
+    def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
+        super().__init__(policy, initialisation)
+        count = policy.preprocessor.tokens(len(initialisation.seed_picture))
         ordinary = (policy.forbidden == 0).nonzero().squeeze(1).cpu().numpy()
-        tokens = torch.from_numpy(start.rng().choice(ordinary, count))
+        tokens = torch.from_numpy(initialisation.rng().choice(ordinary, count))
         self.embeddings = nn.Parameter(policy.token_embeddings[tokens.to(policy.device)].float().cpu().clone())
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -34,7 +34,7 @@ class SoftPrompt(TrainedMethod):
         artifact = Artifact(
             kind="soft_prompt",
             embeddings=True,
-            trained_numbers=self.trained_numbers(),
+            trained_numbers=self.count_parameters(),
             prefix_tokens=len(self.embeddings),
         )
         with artifact_folder(out, artifact) as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import unicodedata
 import zlib
 from typing import Any
 
@@ -90,3 +91,9 @@ def problem_id(
     parts = [question, answer, tools] if messages is None else [question, answer, tools, messages]
     content = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def text_hash(text: str) -> str:
+    """Hash of a question's text: letters' case, kinds of blanks and compatible characters make no difference."""
+    normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return hashlib.sha256(normal.encode()).hexdigest()

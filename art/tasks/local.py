@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from art.config.sections import TaskSection
+from art.config.sections import SPLITS, TaskSection
 from art.errors import ConfigError, RecordError
 from art.files import invalid, numbered_lines
 from art.store.problem import Problem, problem_id
@@ -51,8 +51,8 @@ def split(task: str, section: TaskSection, source: Path) -> dict[str, list[Probl
             f"{source} holds only {len(problems)} distinct ones"
         )
     random.Random(f"{task}/split/{section.seed}").shuffle(problems)
-    parts = {}
+    splits = {}
     for name in ("test", "validation", "train"):
         count = getattr(section, name)
-        parts[name], problems = problems[:count], problems[count:]
-    return {name: parts[name] for name in ("train", "validation", "test")}
+        splits[name], problems = problems[:count], problems[count:]
+    return {name: splits[name] for name in SPLITS}

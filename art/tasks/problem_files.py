@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from art.files import write_json, write_records
-from art.store.problem import Problem
-from art.tasks.splits import text_hash
+from art.store.problem import Problem, text_hash
 
 Splits = Mapping[str, Sequence[Problem]]
 

@@ -8,22 +8,14 @@ is published several times, in any part, counts once.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from art.config.sections import TaskSection
 from art.errors import ConfigError
+from art.store.problem import text_hash
 from art.tasks.candidate import Candidate, Dropped, Published
-
-PARTS = ("train", "validation", "test")
-
-
-def text_hash(text: str) -> str:
-    """Hash of a question's text: letters' case, kinds of blanks and compatible characters make no difference."""
-    normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return hashlib.sha256(normal.encode()).hexdigest()
 
 
 @dataclass

@@ -134,7 +134,7 @@ class Invented:
             model=SimpleNamespace(dtype=torch.bfloat16),
             preprocessor=SimpleNamespace(tokens=lambda size: size // 4),
         )
-        self.method = SimpleNamespace(trained_numbers=lambda: 77)
+        self.method = SimpleNamespace(count_parameters=lambda: 77)
         self.log: list[Any] = []
 
     def step(self, number: int) -> None:

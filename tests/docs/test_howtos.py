@@ -26,6 +26,7 @@ COPIED = (
     "config",
     "art",
     "analysis",
+    "pretraining",
     "paper/paper.typ",
     "paper/references.bib",
 )

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from art.config.sections import TaskSection
-from art.store.problem import Problem
+from art.store.problem import Problem, text_hash
 from art.tasks.candidate import Candidate, Dropped, Unfit, make_problem, text_of
 from art.tasks.source import Layout, origin, read_files
-from art.tasks.splits import text_hash
 
 __all__ = ["origin", "read"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from art.config.sections import TaskSection
-from art.store.problem import Problem
+from art.store.problem import Problem, text_hash
 from art.tasks.candidate import Candidate, Reader
 from art.tasks.problem_files import write_problem_files
-from art.tasks.splits import Catalogue, text_hash
+from art.tasks.splits import Catalogue
 
 
 def prepare(reader: Reader, task: str, section: TaskSection, out: Path) -> None:
@@ -21,13 +21,13 @@ def prepare(reader: Reader, task: str, section: TaskSection, out: Path) -> None:
     """
     catalogue = Catalogue()
     catalogue.add(reader.read(task, section))
-    parts = catalogue.cut(task, section)
-    chosen = {catalogue.entries[key][1] for keys in parts.values() for key in keys}
+    splits = catalogue.cut(task, section)
+    chosen = {catalogue.entries[key][1] for keys in splits.values() for key in keys}
     kept: dict[str, Problem] = {}
     for record in reader.read(task, section):
         if isinstance(record, Candidate) and record.problem.id in chosen:
             kept[text_hash(record.text)] = record.problem
-    problems = {name: [kept[key] for key in keys] for name, keys in parts.items()}
+    problems = {name: [kept[key] for key in keys] for name, keys in splits.items()}
     write_problem_files(
         problems,
         out,

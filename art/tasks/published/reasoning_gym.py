@@ -16,8 +16,8 @@ from typing import Any
 
 from art.config.sections import TaskSection
 from art.errors import ConfigError, RecordError
+from art.store.problem import text_hash
 from art.tasks.candidate import Candidate, Published, make_problem, text_of
-from art.tasks.splits import text_hash
 
 INSTRUCTION = "\n\nEnd your response with: <answer>your answer</answer>"
 

@@ -116,7 +116,7 @@ def test_details_are_of_the_picture_against_the_seed_picture(world: World, tiny_
     picture[40:48] = 0
     picture[40:48, :32] = 255
     with torch.no_grad():
-        method.free += logits_of(levels_to_tensor(picture)) - method.origin
+        method.offset += logits_of(levels_to_tensor(picture)) - method.origin
     assert np.array_equal(method.picture(), picture)
     detail = method.detail()
     assert (detail["distance_max"], detail["saturated"]) == (128, 24 / 64)

@@ -10,12 +10,12 @@ from published import gsm8k_rows, section, svamp_rows, write_lines
 from art.config.sections import TaskSection
 from art.errors import ConfigError
 from art.files import read_json, read_records
-from art.store.problem import Problem
+from art.store.problem import Problem, text_hash
 from art.tasks.candidate import Candidate, Dropped, Published, make_problem
 from art.tasks.problem_files import report
 from art.tasks.published import gsm8k, svamp
 from art.tasks.published.prepare import prepare
-from art.tasks.splits import Catalogue, text_hash
+from art.tasks.splits import Catalogue
 
 PARTS = ("train", "validation", "test")
 
