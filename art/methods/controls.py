@@ -51,12 +51,13 @@ def random_string(config: Config, key: RunKey, seed_picture: Path, out: Path) ->
     folder = checkpoint_folder(config.models[key.model])
     count = read_preprocessor(folder).tokens(config.image.size)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    words = sorted(token for token in tokenizer.get_vocab() if token[:1] == "\u0120" and token[1:].isalpha())
+    vocabulary = tokenizer.get_vocab()
+    words = sorted(token for token in vocabulary if token[:1] == "\u0120" and token[1:].isalpha())
     if not words:
         raise CheckpointError(f"{folder / 'tokenizer.json'}: no word tokens for a random string")
     rng = _rng(key)
     for _ in range(1000):
-        text = tokenizer.decode([tokenizer.token_to_id(word) for word in rng.choice(words, count)]).strip()
+        text = tokenizer.decode([vocabulary[word] for word in rng.choice(words, count)]).strip()
         if len(tokenizer.encode(" " + text, add_special_tokens=False).ids) == count:
             # The line break behind the string is a token more.
             artifact = Artifact(kind="random_string", text=" " + text, prefix_tokens=count + 1)

@@ -118,5 +118,5 @@ def sample(
             state, alive, chosen = state.rows(going), alive[going], chosen[going]
         _, state = policy.advance(state, chosen.unsqueeze(1), torch.ones(len(alive), 1, dtype=torch.bool))
     length = int(mask.any(dim=0).sum())
-    found = (part[:, :length].cpu() for part in (tokens, mask, logprobs))
-    return Rollouts(*found, prompt_tokens=int(prompts.attention.sum()))
+    tokens, mask, logprobs = (part[:, :length].cpu() for part in (tokens, mask, logprobs))
+    return Rollouts(tokens, mask, logprobs, prompt_tokens=int(prompts.attention.sum()))

@@ -48,13 +48,16 @@ class Server(Engine):
     def __init__(self, context: EngineContext, running: LaunchedServer | None = None) -> None:
         super().__init__(context)
         self._model = context.model.path
-        self._child, self._loaded = None, None
-        if running is None and context.settings.url is None:
+        self._child: LaunchedServer | None = None
+        self._loaded: str | None = None
+        url, key = context.settings.url, None
+        if running is None and url is None:
             running = self._child = LaunchedServer(
                 engine_arguments(context), context.model.path, context.log, context.settings.timeout
             )
-        url = running.url if running else context.settings.url
-        self.client = client_of(url, running.key if running else None, context.settings)
+        if running is not None:
+            url, key = running.url, running.key
+        self.client = client_of(str(url), key, context.settings)
         try:
             served = self._served()
             if self._model not in served:
@@ -116,7 +119,7 @@ class Server(Engine):
     ) -> Rollouts:
         refuse_long(problems, prefix, self.policy, self.settings, decoding)
         before = content_of(prefix)
-        body = {
+        body: dict[str, Any] = {
             "model": self._model,
             "n": group,
             "temperature": decoding.temperature,
@@ -127,7 +130,7 @@ class Server(Engine):
             "top_logprobs": 0,
             "logit_bias": self._bias,
         }
-        extra = {
+        extra: dict[str, Any] = {
             "top_k": 0,
             "min_p": 0.0,
             "repetition_penalty": 1.0,
@@ -184,7 +187,8 @@ def version_of(client: openai.OpenAI) -> str:
         openai.OpenAIError: no answer, or an error.
         KeyError, TypeError: an answer that is not vLLM's.
     """
-    return client.get("../version", cast_to=object)["version"]
+    said: Any = client.get("../version", cast_to=object)
+    return said["version"]
 
 
 def content_of(prefix: Prefix) -> list[dict[str, Any]]:

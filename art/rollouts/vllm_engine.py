@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from art.models.prompt import Prefix
 from art.pictures.logits import tensor_to_levels
@@ -117,7 +118,7 @@ class Vllm(Engine):
     def _prompts(self, problems: Sequence[Problem], prefix: Prefix) -> list[dict[str, Any]]:
         policy = self.policy
         if prefix.embeddings is not None:
-            return [self._mixed(problem, prefix) for problem in problems]
+            return [self._mixed(problem, prefix, prefix.embeddings) for problem in problems]
         prompts = []
         picture = None if prefix.image is None else Image.fromarray(tensor_to_levels(prefix.image))
         for problem in problems:
@@ -125,12 +126,12 @@ class Vllm(Engine):
             prompts.append({"prompt_token_ids": ids} | ({"multi_modal_data": {"image": picture}} if picture else {}))
         return prompts
 
-    def _mixed(self, problem: Problem, prefix: Prefix) -> dict[str, Any]:
-        """Tokens, with embeddings in the slot."""
+    def _mixed(self, problem: Problem, prefix: Prefix, embeddings: Tensor) -> dict[str, Any]:
+        """Tokens, with embeddings (tokens, hidden) in the slot."""
         ids, slot, _ = self.policy.prompts.encode(problem, prefix)
         place = torch.tensor(slot)
-        vectors = torch.zeros(len(ids), prefix.embeddings.shape[1], dtype=torch.bfloat16)
-        vectors[place] = prefix.embeddings.detach().cpu().to(torch.bfloat16)
+        vectors = torch.zeros(len(ids), embeddings.shape[1], dtype=torch.bfloat16)
+        vectors[place] = embeddings.detach().cpu().to(torch.bfloat16)
         return {"prompt_token_ids": ids, "prompt_embeds": vectors, "prompt_is_token_ids": (~place).tolist()}
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ _OPTION = re.compile(r"(?:^|(?<=\s))(?:\(([A-Z])\)|([A-Z])[).:])(?=\s)", re.MULT
 def extract(completion: str) -> str | None:
     """Return the letter that counts, see the module, in upper case; or None."""
     for form in _FORMS:
-        letters = [match[match.lastindex] for match in form.finditer(completion)]
+        letters = [match[match.lastindex or 0] for match in form.finditer(completion)]
         if letters:
             return letters[-1].upper()
     return None

@@ -131,7 +131,7 @@ def _leading(text: str) -> Fraction | None:
     line, *_ = text.splitlines() or [""]
     cut = len(line) == _LINE  # a number at the very end may go on behind it
     line = _plain(line)
-    line = line[_OPENING.match(line).end() :]
+    line = _OPENING.sub("", line, count=1)
     for rest in _readings(line):
         match = _NUMBER.match(rest)
         if match and not (cut and match.end() == len(rest)):
@@ -143,8 +143,7 @@ def _readings(line: str) -> Iterator[str]:
     """What follows the last equals sign of a worked answer, where there is one; then the line itself."""
     working = _WORKING.match(line)
     if working:
-        rest = line[working.end() :]
-        yield rest[_OPENING.match(rest).end() :]
+        yield _OPENING.sub("", line[working.end() :], count=1)
     yield line
 
 

@@ -45,9 +45,10 @@ def kinds(schema: Any) -> set[str]:
         here = {_KIND_OF.get(name.lower()) if isinstance(name, str) else None for name in names}
         if None in here and isinstance(part.get("enum"), list):
             here = {kind_of(value) for value in part["enum"]}
-        if None in here:
+        known = {kind for kind in here if kind is not None}
+        if known != here:
             return set()
-        found |= here
+        found |= known
     return found
 
 

@@ -43,8 +43,8 @@ def read_calls(text: str, tools: list[dict[str, Any]] | None = None) -> list[Cal
     tags, bodies = parts[1::2], parts[2::4]
     if tags != ["<tool_call>", "</tool_call>"] * (len(tags) // 2):
         return None
-    calls = [read_call(body, tools) for body in bodies]
-    return None if None in calls else calls
+    calls = [call for body in bodies if (call := read_call(body, tools)) is not None]
+    return calls if len(calls) == len(bodies) else None
 
 
 def read_call(text: str, tools: list[dict[str, Any]] | None = None) -> Call | None:

@@ -17,6 +17,7 @@ from art.pictures.png import Levels, decode_png, png_bytes
 from art.rollouts.engines import EngineError
 from art.rollouts.server_engine import asked, picture_part
 from art.serving.served import Served
+from art.store.artifact import IMAGE
 from art.store.problem import Problem
 from art.store.records import LoadRecord
 
@@ -46,7 +47,7 @@ def conditions(base: str, served: Sequence[Served], variants: Sequence[int]) -> 
     found = [Condition("no_image", 0, [(base, [])])]
     shown = _shown(served)
     if shown is not None:
-        levels = decode_png(shown.folder / "image.png", shown.prefix.image.shape[-1])
+        levels = decode_png(shown.folder / IMAGE, shown.artifact.image_size or 0)
         pictures = [png_bytes(_nudged(levels, number)) for number in range(max(variants))]
         found += [
             Condition("image", count, [(base, [picture_part(png)]) for png in pictures[:count]]) for count in variants

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from art.models.artifact_loader import load_adapter_rank, load_prefix
 from art.models.prompt import Prefix
-from art.store.artifact import ADAPTER, IMAGE, Artifact, read_artifact
+from art.store.artifact import ADAPTER, Artifact, read_artifact
 from art.store.run_record import load_record
 from art.store.workspace import Workspace
 
@@ -35,11 +35,6 @@ class Served:
     def adapter(self) -> Path | None:
         """The adapter's folder; None: there is none."""
         return self.folder / ADAPTER if self.rank is not None else None
-
-    @property
-    def image(self) -> Path | None:
-        """The image's file; None: there is none."""
-        return self.folder / IMAGE if self.artifact.image_size is not None else None
 
 
 def load_served(workspace: Workspace) -> Served:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from art.config.sections import SPLITS, TaskSection
+from art.config.sections import SPLITS, Split, TaskSection
 from art.errors import ConfigError, RecordError
 from art.files import invalid, numbered_lines
 from art.store.problem import Problem, problem_id
@@ -35,7 +35,7 @@ def read_problems(path: Path) -> list[Problem]:
     return list(found.values())
 
 
-def split(task: str, section: TaskSection, source: Path) -> dict[str, list[Problem]]:
+def split(task: str, section: TaskSection, source: Path) -> dict[Split, list[Problem]]:
     """Shuffle by the task's seed and cut into test, validation and training problems of the configured numbers.
 
     The test part is cut first, so that asking for more training problems leaves it as it is.
@@ -51,8 +51,8 @@ def split(task: str, section: TaskSection, source: Path) -> dict[str, list[Probl
             f"{source} holds only {len(problems)} distinct ones"
         )
     random.Random(f"{task}/split/{section.seed}").shuffle(problems)
-    splits = {}
-    for name in ("test", "validation", "train"):
+    splits: dict[Split, list[Problem]] = {}
+    for name in reversed(SPLITS):
         count = getattr(section, name)
         splits[name], problems = problems[:count], problems[count:]
     return {name: splits[name] for name in SPLITS}

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from art.config.sections import Split
 from art.files import write_json, write_records
 from art.store.problem import Problem, text_hash
 
-Splits = Mapping[str, Sequence[Problem]]
+Splits = Mapping[Split, Sequence[Problem]]
 
 
 def write_problem_files(splits: Splits, out: Path, **origin: Any) -> None:

@@ -82,14 +82,14 @@ def _download(key: str, source: SourceSection, layouts: Sequence[Layout]) -> Pat
     """The folder of a snapshot of the hub, in the hub's own cache."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()
     place = f"{key}: {source.repository} at {source.revision}"
     wanted = [pattern for layout in layouts for pattern in layout.values()]
     try:
         folder = snapshot_download(
-            source.repository, repo_type="dataset", revision=source.revision, allow_patterns=wanted
+            str(source.repository), repo_type="dataset", revision=source.revision, allow_patterns=wanted
         )
     except GatedRepoError:
         raise ConfigError(

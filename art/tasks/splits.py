@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from art.config.sections import TaskSection
+from art.config.sections import Split, TaskSection
 from art.errors import ConfigError
 from art.store.problem import text_hash
 from art.tasks.candidate import Candidate, Dropped, Published
@@ -45,7 +45,7 @@ class Catalogue:
                 self.dropped["question_in_test" if {old[0], new[0]} == {"train", "test"} else "question_repeated"] += 1
                 self.entries[key] = min(old, new)  # "test" sorts before "train"
 
-    def cut(self, task: str, section: TaskSection) -> dict[str, list[str]]:
+    def cut(self, task: str, section: TaskSection) -> dict[Split, list[str]]:
         """Hashes of the questions of each part, in the order of the problem file.
 
         Raises:

@@ -71,11 +71,11 @@ class Trainer:
     def __init__(self, session: Session) -> None:
         self.session, self.clock = session, session.clock
         self.policy, self.method = session.policy, session.method
-        self.config, self.key, section = session.workspace.config, session.workspace.key, session.workspace.section
+        self.config, self.key = session.workspace.config, session.workspace.key
         self.source = GroupSource(session)
         self.parameters = self.method.parameters()
         self.optimiser = torch.optim.Adam(
-            self.parameters.values(), lr=section.learning_rate, betas=tuple(section.betas)
+            self.parameters.values(), lr=session.settings.learning_rate, betas=session.settings.betas
         )
         self.folder = RunFolder(session, self.parameters, self.optimiser)
         self.log: list[StepRecord] = []

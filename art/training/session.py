@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
+from art.config.methods import TrainedMethod as TrainedSettings
 from art.config.registry import implementation
-from art.errors import RecordError
+from art.errors import ConfigError, RecordError
 from art.methods.base import Initialisation, TrainedMethod
 from art.models.device import deterministic
 from art.models.families import load_policy
@@ -27,6 +28,7 @@ class Session:
     """The partners of the training loop; they share the policy."""
 
     workspace: Workspace
+    settings: TrainedSettings
     clock: Clock
     problems: list[Problem]
     validation: list[Problem]
@@ -41,10 +43,13 @@ def opened(workspace: Workspace, clock: Clock) -> Iterator[Session]:
     """Load everything; the engine is closed at the end of the block.
 
     Raises:
+        ConfigError: the method is a control.
         RecordError: a problem file is missing, damaged or too short, or holds what cannot be asked (file:line).
         CheckpointError, ImageError, EngineError: the model, the seed picture or the engine cannot be used.
     """
-    config, key = workspace.config, workspace.key
+    config, key, settings = workspace.config, workspace.key, workspace.section
+    if not isinstance(settings, TrainedSettings):
+        raise ConfigError(f"methods.{key.method}: kind {settings.kind!r} is a control; there is nothing to train")
     scorer = scorer_of(workspace.task.scorer)
     files = workspace.problem_file("train"), workspace.problem_file("validation")
     problems, validation = (load_problems(path, scorer) for path in files)
@@ -60,8 +65,8 @@ def opened(workspace: Workspace, clock: Clock) -> Iterator[Session]:
     policy.prompts.check(validation, files[1])
     policy.preprocessor.tokens(config.image.size)
     picture = decode_png(workspace.seed_picture, config.image.size)
-    make: type[TrainedMethod] = implementation(workspace.section.implementation)
-    method = make(policy, Initialisation(key.seed, picture, workspace.section))
+    make: type[TrainedMethod] = implementation(settings.implementation)
+    method = make(policy, Initialisation(key.seed, picture, settings))
     context = EngineContext(
         workspace.model,
         policy,
@@ -71,4 +76,4 @@ def opened(workspace: Workspace, clock: Clock) -> Iterator[Session]:
         workspace.log("train.server.log"),
     )
     with closing(open_engine(context)) as engine:
-        yield Session(workspace, clock, problems, validation, scorer, policy, method, engine)
+        yield Session(workspace, settings, clock, problems, validation, scorer, policy, method, engine)
