@@ -47,7 +47,11 @@ class Config(Section):
         if not isinstance(given, dict):
             return given
         named = {key: given[key] for key in ("models", "tasks", "methods") if isinstance(given.get(key), dict)}
-        kept = {key: {name: one for name, one in some.items() if one is not None} for key, some in named.items()}
+        # Snakemake reads every value inside of --config as text, so there null is the word.
+        kept = {
+            key: {name: one for name, one in some.items() if one is not None and one != "null"}
+            for key, some in named.items()
+        }
         return given | kept
 
     @model_validator(mode="after")

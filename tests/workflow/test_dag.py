@@ -45,6 +45,17 @@ def test_more_seeds_by_command_line_add_runs_only(project: Project) -> None:
     assert {path for path in three["train"] if "no_image" in path} <= set(one["train"])
 
 
+def test_a_model_by_command_line_is_laid_over_the_default(project: Project) -> None:
+    """It comes beside the default's models; null takes one of them away."""
+    before = project.planned()
+    shutil.copytree(project.root / "checkpoints/tiny-1m", project.root / "checkpoints/mine")
+    more = project.planned("--config", "models={mine: {path: checkpoints/mine}}")
+    assert set(before["train"]) < set(more["train"])
+    assert {path.split("/")[2] for path in set(more["train"]) - set(before["train"])} == {"mine"}
+    other = project.planned("--config", "models={mine: {path: checkpoints/mine}, tiny-1m: null, tiny-2m: null}")
+    assert {path.split("/")[2] for path in other["train"]} == {"mine"}
+
+
 def test_a_configuration_file_stands_in_for_the_default(project: Project) -> None:
     """Nothing of the default is in it, and every file is below its own folder."""
     jobs = project.planned(*SMOKE)

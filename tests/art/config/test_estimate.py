@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from art.config.digests import evaluation_digest, run_digest
 from art.config.estimate import counts, hours, load_measured, report, sizes
-from art.config.experiment import Config
+from art.config.experiment import Config, RunKey
 from art.config.reading import load_config, parse_config
 from art.files import write_json
 
@@ -99,3 +100,32 @@ def test_a_small_grid_by_hand(tmp_path: Path) -> None:
         "C: unknown: no step time measured for m art at these sizes",
         "  (python -m benchmarks.training_step MODEL METHOD, on the machine in question)",
     ]
+
+
+def finish(results: Path, config: Config, run: RunKey, seconds: float, **changes: Any) -> None:
+    """The records of a finished run; its evaluation takes half the time."""
+    digests = {"run": run_digest, "evaluation": evaluation_digest}
+    for name, share in (("run", 1.0), ("evaluation", 0.5)):
+        record = {"digest": digests[name](config, run.model, run.task, run.method), "device": "my cpu"}
+        write_json(results / run.folder / f"{name}.json", record | {"seconds": {"total": share * seconds}} | changes)
+
+
+def test_runs_that_are_there_say_what_they_took(tmp_path: Path) -> None:
+    config = parse_config(SMALL | {"models": {"m": {"path": "a", "device": "cpu"}}}, "test")
+    first, second, third, *others = config.grid()
+    finish(tmp_path, config, first, 60.0)
+    finish(tmp_path, config, second, 120.0, device="another")
+    finish(tmp_path, config, third, 1000.0, digest="of other settings")
+    assert report(config, tmp_path, tmp_path)[1:] == [
+        "2 of 10 runs are there: 3.0 min of training and 1.5 min of evaluation, a process at a time (another, my cpu)",
+        "CPU hours: unknown: no step time measured for m art at these sizes",
+        "  (python -m benchmarks.training_step MODEL METHOD, on the machine in question)",
+    ]
+    for run in (third, *others):
+        finish(tmp_path, config, run, 4000.0)
+    assert report(config, tmp_path, tmp_path)[1:] == [
+        "10 of 10 runs are there: 8.9 h of training and 4.5 h of evaluation, a process at a time (another, my cpu)"
+    ], "nothing is left to be estimated"
+    (tmp_path / first.folder / "run.json").write_text("{")
+    (tmp_path / second.folder / "evaluation.json").write_text("[]")
+    assert report(config, tmp_path, tmp_path)[1].startswith("8 of 10 runs are there"), "damaged records count as none"
