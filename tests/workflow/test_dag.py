@@ -52,8 +52,8 @@ def test_a_model_by_command_line_is_laid_over_the_default(project: Project) -> N
     more = project.planned("--config", "models={mine: {path: checkpoints/mine}}")
     assert set(before["train"]) < set(more["train"])
     assert {path.split("/")[2] for path in set(more["train"]) - set(before["train"])} == {"mine"}
-    other = project.planned("--config", "models={mine: {path: checkpoints/mine}, tiny-1m: null, tiny-2m: null}")
-    assert {path.split("/")[2] for path in other["train"]} == {"mine"}
+    other = project.planned("--config", "models={mine: {path: checkpoints/mine}, tiny-2m: null}")
+    assert {path.split("/")[2] for path in other["train"]} == {"mine", "tiny-1m"}
 
 
 def test_a_configuration_file_stands_in_for_the_default(project: Project) -> None:
