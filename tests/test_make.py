@@ -77,7 +77,7 @@ def bare(tmp_path: Path) -> Home:
 def home(bare: Home) -> Home:
     """Everything is installed."""
     bare.stub(*(f"{folder}/bin/{name}" for folder in (".venv", ".venv-vllm") for name in ("python", "snakemake")))
-    bare.stub(".venv/bin/ruff", ".venv/bin/snakefmt", "programs/git")
+    bare.stub(".venv/bin/ruff", ".venv/bin/mypy", ".venv/bin/lint-imports", ".venv/bin/snakefmt", "programs/git")
     for name in (".venv/.python", f".venv/.torch-{TORCH}", ".venv/.installed", ".venv/.installed-test"):
         (bare.root / name).touch()
     (bare.root / ".venv-vllm/.installed").touch()
@@ -135,6 +135,8 @@ def test_a_second_reproduction_waits_for_the_first(home: Home) -> None:
             [
                 ".venv/bin/ruff check .",
                 ".venv/bin/ruff format --check .",
+                ".venv/bin/mypy",
+                ".venv/bin/lint-imports",
                 ".venv/bin/snakefmt --check Snakefile workflow",
                 ".venv/bin/snakemake --lint",
             ],

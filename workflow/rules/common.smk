@@ -8,9 +8,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from analysis.registry import DATA, FIGURES, TABLES
-from art.config.digests import evaluation_digest as digest_of_evaluation
-from art.config.digests import run_digest as digest_of_run
-from art.config.digests import serving_digest as digest_of_serving
+from art.config import digests
 from art.config.estimate import report as effort
 from art.config.methods import TRAINED_KINDS
 from art.config.preflight import own_tasks, preflight
@@ -100,7 +98,7 @@ def results_folder(wildcards):
 
 def run_digest(wildcards):
     """Hash of the settings that this run depends on: another value means another run."""
-    return digest_of_run(CONFIG, wildcards.model, wildcards.task, wildcards.method)
+    return digests.run_digest(CONFIG, wildcards.model, wildcards.task, wildcards.method)
 
 
 def train_threads(wildcards):
@@ -116,7 +114,7 @@ def evaluate_threads(wildcards):
 
 def evaluation_digest(wildcards):
     """Hash of the settings that this run's evaluation depends on."""
-    return digest_of_evaluation(CONFIG, wildcards.model, wildcards.task, wildcards.method)
+    return digests.evaluation_digest(CONFIG, wildcards.model, wildcards.task, wildcards.method)
 
 
 def served(file):
@@ -130,7 +128,7 @@ def served(file):
 
 def serving_digest(wildcards):
     """Hash of the settings that a check depends on."""
-    return digest_of_serving(CONFIG, wildcards.model, wildcards.task)
+    return digests.serving_digest(CONFIG, wildcards.model, wildcards.task)
 
 
 def model_files(wildcards):
