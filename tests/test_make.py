@@ -57,7 +57,7 @@ class Home:
     def calls(self) -> list[str]:
         """Calls so far; they are forgotten then."""
         path = self.root / "calls"
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = [line.rstrip() for line in path.read_text().splitlines()] if path.exists() else []
         path.unlink(missing_ok=True)
         return lines
 
