@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 TORCH = re.search(r"^TORCH := (torch==\S+)$", (ROOT / "Makefile").read_text(), re.M)[1]
 # Says how and where it was called; fails when that fits $FAIL; makes virtual environments of itself.
 STUB = """#!/bin/sh
-call="${0#$HOME/} $*"
+call="${0#$HOME/}${*:+ $*}"
 echo "$call" >> "$HOME/calls"
 pwd > "$HOME/place"
 case "$call" in $FAIL) exit 3;; $KILL) kill -9 $PPID;; esac
@@ -57,7 +57,7 @@ class Home:
     def calls(self) -> list[str]:
         """Calls so far; they are forgotten then."""
         path = self.root / "calls"
-        lines = [line.rstrip() for line in path.read_text().splitlines()] if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
         return lines
 
