@@ -86,9 +86,9 @@ USUAL = [*greedy(a=1, b=0, c=1, d=1), *sampled(a=[1, 0], b=[1, 1], c=[0, 0], d=[
     [
         (
             [*greedy(a=1, y=0, c=1, x=1), *USUAL[4:]],
-            "greedy: 4 items x 1 completions, not the 4 x 1 of {first} (first id in one only: b)",
+            "greedy: 4 items x 1 completions, not the 4 x 1 of {first} (first id that only one file has: b)",
         ),
-        (USUAL[1:], "greedy: 3 items x 1 completions, not the 4 x 1 of {first} (first id in one only: a)"),
+        (USUAL[1:], "greedy: 3 items x 1 completions, not the 4 x 1 of {first} (first id that only one file has: a)"),
         (
             [*USUAL[:4], *sampled(a=[1] * 3, b=[1] * 3, c=[1] * 3, d=[1] * 3)],
             "sampled: 4 items x 3 completions, not the 4 x 2 of {first} (same ids)",

@@ -162,7 +162,7 @@ def test_kinds_may_be_searched_on_other_tasks(fake: ModuleType, tmp_path: Path) 
 
 def test_a_log_without_checks_is_named(fake: ModuleType, tmp_path: Path) -> None:
     config = write(fake, tmp_path, lambda _: (None, None), {"lora": {"kind": "lora"}})
-    with pytest.raises(RecordError, match=r"m/a/lora/seed0/train\.jsonl: holds no validation accuracy"):
+    with pytest.raises(RecordError, match=r"m/a/lora/seed0/train\.jsonl: has no validation accuracy"):
         search(Experiment(config, tmp_path))
 
 

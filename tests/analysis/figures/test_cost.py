@@ -87,7 +87,7 @@ def test_panels_methods_and_units_are_named(figure: Figure) -> None:
         *("tools-2m\ntool call", "tools-2m\nsums", "tools-2m\nsize"),
         *("big-1m\ntool call", "big-1m\nsums", "big-1m\nsize"),
     ]
-    assert labels(figure, "x") == ["", "", "", "wall time (s)", "wall time (s)", "trained numbers"]
+    assert labels(figure, "x") == ["", "", "", "wall time (s)", "wall time (s)", "trained parameters"]
     assert ticks(figure.axes[0], "y") == [(0, "ART"), (1, "LoRA"), (2, "soft prompt")]
     assert words(figure) == ["mean of n = 2 runs; beside a bar: ratio of the coloured part to soft prompt's"]
     assert figure.get_size_inches().tolist() == pytest.approx([6.7, 2 * (0.55 + 0.24 * 3) + 0.5])

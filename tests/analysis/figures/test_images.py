@@ -126,7 +126,7 @@ def test_a_start_from_grey_is_called_so(tmp_path: Path) -> None:
     folder = tmp_path / "runs/tools-2m/sums/art/seed3"
     encode_png(picture(128), folder / "snapshots/step0000.png")
     encode_png(picture(130), folder / "artifact/image.png")
-    assert titles(drawn("images", config, {}, tmp_path))[0] == "start (grey)"
+    assert titles(drawn("images", config, {}, tmp_path))[0] == "initialisation (grey)"
 
 
 def test_without_trained_pictures_the_figure_says_so(tmp_path: Path) -> None:
