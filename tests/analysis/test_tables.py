@@ -1,4 +1,4 @@
-"""Every column of every table against frames that are written out here; expected cells are worked out by hand."""
+"""Tests every column of every table on literal frames; expected cells are worked out by hand."""
 
 from __future__ import annotations
 
@@ -214,13 +214,13 @@ FRAMES = {
 
 
 def build(name: str, config: Config, **frames: pd.DataFrame) -> pd.DataFrame:
-    """The table, made from no other frames than it says it reads."""
+    """The table, made only from the frames that it declares in ``reads``."""
     given = {source: frame(text) for source, text in FRAMES.items()} | frames
     return implementation(TABLES[name].build)(config, {source: given[source] for source in TABLES[name].reads})
 
 
 def rows_of(table: pd.DataFrame) -> list[str]:
-    """The cells, with - for a minus sign and -- for a dash; the formats' tests tell these apart."""
+    """The rows as text, with - for a minus sign and -- for a dash; the tests of formats distinguish the characters."""
     rows = [" | ".join(row) for row in table.to_numpy().tolist()]
     return [row.replace("\u2212", "-").replace("\u2013", "--") for row in rows]
 
