@@ -1,1 +1,1 @@
-"""From the records of finished runs to tidy CSV files, tables and figures. Knows no torch."""
+"""Turns the records of finished runs into tidy CSV files, tables and figures; does not import torch."""

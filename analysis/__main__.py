@@ -1,4 +1,4 @@
-"""``python -m analysis``."""
+"""Runs the commands: ``python -m analysis``."""
 
 from analysis.cli import app
 

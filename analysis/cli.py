@@ -1,4 +1,4 @@
-"""Commands of ``python -m analysis``: arguments in, files out; each command imports only what it needs."""
+"""Commands of ``python -m analysis``, which write files; each command imports only what it needs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CONFIG, RESULTS = Path("results/config.json"), Path("results")
 
 @app.command()
 def measure(
-    names: Annotated[list[str] | None, typer.Argument(help="which tidy files; all when absent")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="names of tidy files; default: all")] = None,
     config: ConfigPath = CONFIG,
     results: Results = RESULTS,
     out: Annotated[Path, typer.Option(help="folder for the CSV files")] = Path("results/analysis"),
 ) -> None:
-    """Write tidy CSV files: on accuracy, pictures, training, cost, serving."""
+    """Write tidy CSV files on accuracy, pictures, training, cost and serving."""
     from analysis.load import Experiment, write_csv
 
     wanted = _known(names, list(DATA))
@@ -37,12 +37,12 @@ def measure(
 
 @app.command()
 def tables(
-    names: Annotated[list[str] | None, typer.Argument(help="which tables; all when absent")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="names of tables; default: all")] = None,
     config: ConfigPath = CONFIG,
     results: Results = RESULTS,
     out: Annotated[Path, typer.Option(help="folder for the tables")] = Path("paper/tables"),
 ) -> None:
-    """Format tables as csv, tex and md, from the tidy CSV files in RESULTS/analysis."""
+    """Write tables as csv, tex and md, from the tidy CSV files in RESULTS/analysis."""
     from analysis.load import read_csv
     from analysis.tables.format import write_table
 
@@ -57,12 +57,12 @@ def tables(
 
 @app.command()
 def figure(
-    name: Annotated[str, typer.Argument(help="a file of analysis/figures, without its suffix")],
+    name: Annotated[str, typer.Argument(help="a file in analysis/figures, without its suffix")],
     config: ConfigPath = CONFIG,
     results: Results = RESULTS,
     out: Annotated[Path, typer.Option(help="folder for NAME.pdf and NAME.png")] = Path("paper/figures"),
 ) -> None:
-    """Draw one figure as pdf and png, from the tidy CSV files in RESULTS/analysis (and stored pictures)."""
+    """Draw one figure as pdf and png, from the tidy CSV files in RESULTS/analysis (and the stored pictures)."""
     from analysis.figures import render
 
     _known([name], FIGURES)
@@ -74,9 +74,9 @@ def figure(
 def search(
     config: ConfigPath = CONFIG,
     results: Results = RESULTS,
-    out: Annotated[Path, typer.Option(help="the CSV file")] = Path("results/analysis/search.csv"),
+    out: Annotated[Path, typer.Option(help="CSV file to write")] = Path("results/analysis/search.csv"),
 ) -> None:
-    """Compare the variants of each kind on validation accuracy and mark the chosen one."""
+    """Compare the variants of each kind by validation accuracy and mark the selected one."""
     from analysis.load import Experiment, write_csv
     from analysis.search import search as compare
 

@@ -1,4 +1,4 @@
-"""Reading what the runs left: scores, run records, learning curves; and the tidy CSV files made from them."""
+"""Reads scores, run records and learning curves of finished runs; writes and reads the tidy CSV files."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ CellKey = tuple[str, str, str]
 
 
 class Experiment:
-    """A finished experiment, as measures read it.
+    """A finished experiment: its configuration, and the files of its runs.
 
     Args:
         config: the configuration.
-        results: folder that its runs were written to.
-        scores: of all runs; None: read from the folder when they are first asked for.
+        results: folder that the runs were written to.
+        scores: scores of all runs; None: they are read from the folder at first use.
     """
 
     def __init__(self, config: Config, results: Path, scores: dict[CellKey, Cell] | None = None) -> None:
@@ -64,7 +64,7 @@ class Experiment:
             yield run, read_records(self.results / run.folder / "train.jsonl", StepRecord)
 
     def images(self) -> Iterator[tuple[RunKey, Artifact]]:
-        """Runs of the grid whose artifact is an image, drawn or trained."""
+        """Runs of the grid whose artifact is an image, trained or not."""
         for run, _ in self.runs():
             artifact = read_artifact(self.results / run.folder / "artifact")
             if artifact.image_size is not None:
@@ -79,8 +79,8 @@ def load_scores(config: Config, results: Path) -> dict[CellKey, Cell]:
     """All scores of the grid by (model, task, decoding), in the config's order.
 
     Raises:
-        RecordError: a file is missing or malformed, was made with other settings than the config's, or was not
-            scored on the items (and numbers of samples) of its task's first file; the message names both files.
+        RecordError: a file is missing or malformed, was made with other settings than the config's, or has other
+            items (or another number of samples) than the first file of its task; the message names both files.
     """
     cells: dict[CellKey, Cell] = {}
     first: dict[tuple[str, str], tuple[Path, list[str], int]] = {}
@@ -120,17 +120,17 @@ def _by_item(path: Path, items: list[Item]) -> tuple[set[str], int, dict[str, fl
 
 def _difference(ids: set[str], expected: list[str]) -> str:
     odd = sorted(ids.symmetric_difference(expected))
-    return f"first id in one only: {odd[0]}" if odd else "same ids"
+    return f"first id that only one file has: {odd[0]}" if odd else "same ids"
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write at full precision, atomically."""
+    """Write a CSV file with full precision, atomically."""
     with atomic_path(path) as partial:
         frame.to_csv(partial, index=False, lineterminator="\n")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read what ``write_csv`` wrote; names stay text, only empty fields are missing.
+    """Read what ``write_csv`` wrote; names stay text, only empty fields and ``nan`` are missing values.
 
     Raises:
         RecordError: the file is missing or empty.

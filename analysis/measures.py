@@ -1,4 +1,4 @@
-"""The tidy CSV files on accuracy, learning and cost: one function a file, rows in the config's order."""
+"""Makes the tidy CSV files on accuracy, learning and cost: one function per file, rows in the config's order."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ Scores = dict[CellKey, Cell]
 
 
 def cell_rng(seed: int, *key: str) -> np.random.Generator:
-    """A generator of its own for each cell, so that a new task or model leaves the others' intervals alone."""
+    """A separate generator for each cell, so that a new task or model does not change the intervals of the others."""
     return np.random.default_rng([seed, int.from_bytes(hashlib.sha256("/".join(key).encode()).digest()[:8])])
 
 
 def accuracy(experiment: Experiment) -> pd.DataFrame:
-    """Mean score by method with percentile and BCa intervals over items and seeds."""
+    """Mean score of each method with percentile and BCa intervals over items and seeds."""
     config = experiment.config
     settings, rows = config.analysis, []
     for key, cell in experiment.scores.items():
@@ -90,11 +90,12 @@ def accuracy(experiment: Experiment) -> pd.DataFrame:
 
 
 def comparisons(experiment: Experiment) -> pd.DataFrame:
-    """Paired comparison of every method with the baseline and with the reference.
+    """Paired comparison of every method with the baseline and with the reference method.
 
-    ``p_exact`` is there where one run stands against one; several draws or seeds are no exchangeable pair, so there
-    the bootstrap's p counts, which varies them.  Holm's family: the counting p of all methods x tasks of one model and
-    decoding against one baseline.  The pair of baseline and reference is tested once, in the baseline's family.
+    ``p_exact`` is given where one run is compared with one run.  Several draws or seeds are not an exchangeable pair:
+    their only p is ``p_bootstrap``, which resamples them, too.  Holm's correction uses ``p_exact`` where there is one,
+    else ``p_bootstrap``; a family is all methods x tasks of one model and decoding against one baseline.  The
+    reference method is compared with the baseline once, in the baseline's family.
     """
     config = experiment.config
     settings, rows = config.analysis, []
@@ -105,9 +106,9 @@ def comparisons(experiment: Experiment) -> pd.DataFrame:
                 if method not in (baseline, settings.baseline):
                     rows.append(_comparison(settings, key, cell, samples, method, baseline))
     frame = pd.DataFrame(rows, columns=COMPARISONS)
-    counting = frame["p_exact"].fillna(frame["p_bootstrap"])
-    families = counting.groupby([frame[name] for name in ("model", "decoding", "baseline")], sort=False)
-    frame["p_holm"] = families.transform(statistics.holm) if len(frame) else counting
+    p_values = frame["p_exact"].fillna(frame["p_bootstrap"])
+    families = p_values.groupby([frame[name] for name in ("model", "decoding", "baseline")], sort=False)
+    frame["p_holm"] = families.transform(statistics.holm) if len(frame) else p_values
     return frame
 
 
@@ -151,7 +152,7 @@ def _comparison(
 
 
 def learning(experiment: Experiment) -> pd.DataFrame:
-    """Every step of every run; ``seconds`` and ``detail`` become one column an entry."""
+    """Every step of every run; each entry of ``seconds`` and ``detail`` becomes a column."""
     config = experiment.config
     rows = []
     for run, steps in experiment.curves():
@@ -167,10 +168,10 @@ def learning(experiment: Experiment) -> pd.DataFrame:
 def cost(experiment: Experiment) -> pd.DataFrame:
     """Resources of every training run.
 
-    ``completions`` counts all that were sampled (or the references, where they are the objective), ``updates`` the
-    optimiser's.
-    ``seconds_total`` is the whole process; ``seconds_training`` and the columns by phase are the steps alone, and
-    ``ratio_to_reference`` is ``seconds_training`` over the reference method's mean.  Tokens are those of sampling.
+    ``completions`` counts the sampled completions (with the supervised objective, the solutions), ``updates`` the
+    updates of the optimiser.  ``seconds_total`` is the time of the whole process, ``seconds_training`` and the columns
+    of phases that of the steps alone; ``ratio_to_reference`` is ``seconds_training`` divided by the reference method's
+    mean.  Token counts are those of sampling.
     """
     config = experiment.config
     group = 1 if config.objective.kind == "supervised" else config.training.completions
@@ -188,7 +189,7 @@ def cost(experiment: Experiment) -> pd.DataFrame:
     trained = frame[frame["kind"].isin(TRAINED_KINDS)]
     reference = trained[trained["method"] == config.analysis.reference]
     mean = reference.groupby(["model", "task"])["seconds_training"].mean()
-    # Rows that are left out here, those of controls, get no ratio.
+    # Controls are not in ``trained``, so they get no ratio.
     expected = mean.reindex(pd.MultiIndex.from_frame(trained[["model", "task"]])).to_numpy()
     frame["ratio_to_reference"] = trained["seconds_training"] / expected
     columns = sorted(name for name in frame if name.startswith("seconds_") and name not in COST)
@@ -196,7 +197,7 @@ def cost(experiment: Experiment) -> pd.DataFrame:
 
 
 def training_seconds(steps: list[StepRecord]) -> dict[str, float]:
-    """Wall time of a run's steps by phase, without the checks on validation problems, which train nothing."""
+    """Wall time of a run's steps by phase, without the checks on validation problems, which are not training."""
     seconds: Counter[str] = Counter()
     for step in steps:
         seconds.update(step.seconds or {})
@@ -205,7 +206,7 @@ def training_seconds(steps: list[StepRecord]) -> dict[str, float]:
 
 
 def versions(experiment: Experiment) -> pd.DataFrame:
-    """Software, revision and device of the training runs; ``runs`` counts those that share the value."""
+    """Software, revision and device of the training runs; ``runs`` counts the runs that share the value."""
     counts: Counter[tuple[str, str]] = Counter()
     for _, record in experiment.runs():
         about = {"revision": record.revision or "unknown", "device": record.device, "threads": str(record.threads)}

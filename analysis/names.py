@@ -1,4 +1,4 @@
-"""How methods are called in tables and figures."""
+"""Names of methods in tables and figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LABELS = {
 
 
 def method_labels(config: Config) -> dict[str, str]:
-    """Readable names: ``art`` becomes ART, ``art_bound32`` of the same kind ART bound32, others stay as they are."""
+    """Readable names: ``art`` becomes ART, ``art_bound32`` of the same kind ART bound32; others are unchanged."""
     labels = {}
     for name, section in config.methods.items():
         rest = name.removeprefix(section.kind)

@@ -1,4 +1,4 @@
-"""``python -m analysis.paper``: typeset the paper; the same inputs give the same bytes."""
+"""Typesets the paper (``python -m analysis.paper``); the same inputs give the same bytes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from art.files import atomic_path
 
 
 def typeset(source: Path, config: Path, out: Path) -> None:
-    """Compile ``source`` (typst) to a PDF, with the bundled fonts only and a fixed time stamp.
+    """Compile ``source`` (typst) to a PDF, with only the bundled fonts and a fixed time stamp.
 
-    The source finds its data through two inputs, folders relative to the working directory: ``results`` (tidy data,
-    resolved configuration) and ``paper`` (generated tables and figures).
+    The source gets two inputs, folders relative to the working directory: ``results`` (tidy data and the resolved
+    configuration) and ``paper`` (generated tables and figures).
 
     Raises:
         ConfigError: the configuration cannot be read.

@@ -1,7 +1,8 @@
-"""The tidy CSV files on pictures: sizes, growth over training, distance to the seed picture.
+"""Makes the tidy CSV files on pictures: their sizes, growth during training, and distance to the seed picture.
 
-A run's beginning is its snapshot of step 0: the task's seed picture, or the grey one where the config says so.
-Growth of a trained picture is taken over that one; growth of a control picture over the seed picture.
+A run's initialisation is its snapshot of step 0: the task's seed picture, or a grey picture where the config says so.
+The growth of a trained picture is its size divided by that of the initialisation; the growth of a control picture is
+its size divided by that of the seed picture.
 """
 
 from __future__ import annotations
@@ -52,17 +53,17 @@ DISTANCE = [
 
 
 def seed_path(results: Path, task: str) -> Path:
-    """The task's seed picture."""
+    """File of the task's seed picture."""
     return results / "seeds" / f"{task}.png"
 
 
 def trained_path(results: Path, run: RunKey) -> Path:
-    """The picture that a run has made (or drawn, for a control)."""
+    """File of the picture that a run trained (or, for a control, drew)."""
     return results / run.folder / "artifact" / "image.png"
 
 
 def start_path(results: Path, run: RunKey) -> Path:
-    """The picture that an ART run began from."""
+    """File of the picture that an ART run started from (its initialisation)."""
     return results / run.folder / "snapshots" / "step0000.png"
 
 
@@ -70,7 +71,7 @@ def snapshots(results: Path, run: RunKey) -> Iterator[tuple[int, Path]]:
     """Steps and files of an ART run's stored pictures, step 0 first.
 
     Raises:
-        ImageError: there is none for step 0.
+        ImageError: the picture of step 0 is missing.
     """
     if not start_path(results, run).exists():
         raise ImageError(f"{start_path(results, run)}: missing")
@@ -79,9 +80,9 @@ def snapshots(results: Path, run: RunKey) -> Iterator[tuple[int, Path]]:
 
 
 def png(experiment: Experiment) -> pd.DataFrame:
-    """Bytes of seed, trained and random pictures under every encoder, beside the greedy accuracy gained.
+    """Bytes of seed, trained and random pictures under every encoder, with the greedy accuracy and its gain.
 
-    ``growth`` = bytes / start_bytes; ``ratio`` = bytes / raw bytes; ``gain`` is over the baseline's accuracy.
+    ``growth`` = bytes / start_bytes; ``ratio`` = bytes / raw bytes; ``gain`` = accuracy less the baseline's.
     """
     config, results = experiment.config, experiment.results
     rows = []
@@ -102,7 +103,7 @@ def png(experiment: Experiment) -> pd.DataFrame:
 
 
 def png_steps(experiment: Experiment) -> pd.DataFrame:
-    """Bytes of the snapshots of every ART run under the fixed PNG setting; growth over the run's step 0."""
+    """Bytes of the snapshots of every ART run under the fixed PNG setting; growth is relative to step 0."""
     config, results = experiment.config, experiment.results
     rows = []
     for run in experiment.trained_images():
@@ -116,9 +117,9 @@ def png_steps(experiment: Experiment) -> pd.DataFrame:
 
 
 def distances(experiment: Experiment) -> pd.DataFrame:
-    """How far each trained picture lies from the task's seed picture, bound and measured, and what it scores (greedy).
+    """Distance of each trained picture to the task's seed picture (bound and measured), and its greedy accuracy.
 
-    The interval is a bootstrap over the items of the one run.
+    The interval is the bootstrap's over the items of this one run.
     """
     config, results = experiment.config, experiment.results
     settings, rows = config.analysis, []
@@ -135,7 +136,7 @@ def distances(experiment: Experiment) -> pd.DataFrame:
 
 
 def _role(artifact: Artifact) -> str:
-    """What an image stands for: a trained one, the seed picture itself, or a random draw."""
+    """The role of an image: trained, seed (the seed picture itself) or random."""
     if artifact.trained_numbers:
         return "trained"
     return "seed" if artifact.kind == "seed_image" else "random"

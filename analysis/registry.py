@@ -1,4 +1,4 @@
-"""Everything that is measured and shown, by name: each name once, with the module that makes it.
+"""Lists all tidy CSV files, tables and figures by name, with the functions or modules that make them.
 
 The entries are text, so that the workflow reads the names without importing pandas or matplotlib.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-# a tidy CSV file of RESULTS/analysis -> function of the experiment that makes it
+# name of a tidy CSV file in RESULTS/analysis: the function that makes it from the experiment
 DATA = {
     "accuracy": "analysis.measures:accuracy",
     "comparisons": "analysis.measures:comparisons",
@@ -25,7 +25,7 @@ DATA = {
 
 
 class Table(NamedTuple):
-    """Which tidy files a table reads, and the function that makes it from them."""
+    """The tidy files that a table reads, and the function that makes the table from them."""
 
     reads: tuple[str, ...]
     build: str
@@ -48,7 +48,7 @@ TABLES = {
     "versions": Table(("versions",), "analysis.tables.settings:versions"),
 }
 
-# a figure is a file of analysis/figures
+# each figure is a file in analysis/figures
 FIGURES = sorted(
     path.stem for path in Path(__file__).parent.glob("figures/*.py") if path.stem not in ("__init__", "style")
 )

@@ -1,7 +1,7 @@
-"""Choosing settings on validation problems: variants of a kind compared over all models and tasks.
+"""Selects settings by validation accuracy: compares the variants of a kind over all models and tasks.
 
 A search experiment is an ordinary configuration in which each method is a variant (``art_lr0.4``, ``lora_r16``); the
-variants of one kind compete.  No test item is read.
+variants of one kind compete.  No test problem is read.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ NOT_SETTINGS = {"kind", "models", "tasks"}
 
 
 def search(experiment: Experiment) -> pd.DataFrame:
-    """One row a model, task and variant.
+    """One row per model, task and variant.
 
     ``final`` is the last greedy validation accuracy and ``area`` the mean height of the validation curve over the run's
     steps (trapezoids), both averaged over seeds.  ``rank`` orders the variants of a kind by ``final`` (1 is best,
-    ties share their mean rank), ``mean_rank`` averages it over models and tasks, and the variant ``chosen`` has the
-    smallest one (then the larger mean area, then the config's order).
+    ties share their mean rank), ``mean_rank`` averages it over models and tasks.  The variant with the smallest
+    mean rank is ``chosen``; ties go to the larger mean area, then to the first in the config.
 
     Raises:
         RecordError: a run has no validation accuracy, or the variants of a kind were not run on the same
@@ -42,7 +42,7 @@ def search(experiment: Experiment) -> pd.DataFrame:
             final, area = curve_summary(steps, experiment.results / run.folder / "train.jsonl")
             rows.append((run.model, run.task, run.method, kind, final, area))
     if not rows:
-        raise RecordError(f"{config.name}: no trained method to choose among")
+        raise RecordError(f"{config.name}: no trained method to select from")
     runs = pd.DataFrame(rows, columns=["model", "task", "method", "kind", "final", "area"])
     groups = runs.groupby(["model", "task", "method", "kind"], sort=False)
     frame = groups.agg(seeds=("final", "size"), final=("final", "mean"), area=("area", "mean")).reset_index()
@@ -60,7 +60,7 @@ def curve_summary(steps: list[StepRecord], path: Path) -> tuple[float, float]:
     """Last validation accuracy, and area under the curve divided by its length in steps."""
     checked = [(step.step, step.validation_accuracy) for step in steps if step.validation_accuracy is not None]
     if not checked:
-        raise RecordError(f"{path}: holds no validation accuracy")
+        raise RecordError(f"{path}: has no validation accuracy")
     at, accuracy = (np.array(values, dtype=float) for values in zip(*checked, strict=True))
     length = at[-1] - at[0]
     return float(accuracy[-1]), float(np.trapezoid(accuracy, at) / length if length else accuracy[-1])

@@ -1,5 +1,7 @@
-"""The tidy CSV files on serving: answers through a server beside the evaluation's, what images and adapters cost,
-and how far an engine's log-probabilities lie from the policy's.  Without rows where nothing is served.
+"""Makes the tidy CSV files on serving: answers of a server and of the evaluation, the cost of images and adapters, and
+the log-probability mismatch between engine and policy.
+
+Without a serving check, ``served`` and ``serving_load`` have no rows, and ``gap`` has only those of training.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ GAP = ["model", "task", "source", "method", "tokens", "mean", "maximum", "effect
 
 
 def served(experiment: Experiment) -> pd.DataFrame:
-    """Greedy accuracy through the server and in the evaluation, on the same problems.
+    """Greedy accuracy of the server and of the evaluation, on the same problems.
 
-    ``score_differs`` and ``text_differs`` are shares of problems; the interval is the paired bootstrap's over problems.
+    ``score_differs`` and ``text_differs`` are shares of problems; the interval is from the paired bootstrap over them.
     """
     config, results = experiment.config, experiment.results
     rows, settings = [], config.analysis
@@ -44,8 +46,8 @@ def served(experiment: Experiment) -> pd.DataFrame:
             there = _evaluated(results, run)
             if not here or not here.keys() <= there.keys():
                 raise RecordError(
-                    f"{folder(results, model, task)}/served.jsonl: {run.method}: not the problems of "
-                    f"{results / run.folder}/items.jsonl"
+                    f"{folder(results, model, task)}/served.jsonl: {run.method}: no answers, or answers to "
+                    f"problems that are not in {results / run.folder}/items.jsonl"
                 )
             pairs = [(item, there[name]) for name, item in here.items()]
             ours, theirs = (np.array([[float(pair[side].score) for pair in pairs]]) for side in (0, 1))
@@ -72,9 +74,9 @@ def served(experiment: Experiment) -> pd.DataFrame:
 
 
 def serving_load(experiment: Experiment) -> pd.DataFrame:
-    """Rate (completion tokens a second) and time to the first token (s), medians over the repeats with their range.
+    """Rate (completion tokens per second) and time to the first token (s): medians and ranges over the repeats.
 
-    A ratio is of the condition's value to that of no image in the same repeat: again the median, and the range.
+    A ratio divides a value by that of no image in the same repeat; its median and range are given, too.
     """
     config, results = experiment.config, experiment.results
     rows = []
@@ -100,9 +102,10 @@ def serving_load(experiment: Experiment) -> pd.DataFrame:
 
 
 def gap(experiment: Experiment) -> pd.DataFrame:
-    """Absolute differences of log-probabilities (nats a token): in the check of each artifact, and in training.
+    """Log-probability mismatch, in the serving check of each artifact and in training.
 
-    In training, ``mean`` is over steps, weighted by their tokens; ``maximum`` is the largest of all.
+    It is the absolute difference of log-probabilities in nats per token.  In training, ``mean`` and ``effective`` are
+    means over steps, weighted by their tokens; ``maximum`` is the largest of all steps.
     """
     config, results = experiment.config, experiment.results
     rows = []
@@ -128,7 +131,7 @@ def _numbers(found: Mismatch) -> tuple[int, float, float, float]:
 
 
 def folder(results: Path, model: str, task: str) -> Path:
-    """Where the check of a model and task is written."""
+    """Folder of the serving check of a model and task."""
     return results / "serving" / model / task
 
 

@@ -1,11 +1,11 @@
-"""Intervals and tests on item scores: pure functions over numpy arrays, a seeded generator passed in.
+"""Computes intervals and tests from item scores: pure functions of numpy arrays and a seeded generator.
 
 Scores of one method are a matrix of shape (seeds, items) with values in [0, 1]: 0/1 for greedy decoding, the mean
 over samples for sampled decoding.  Column j is the same test item for every method, so comparisons are paired.
 
 The bootstrap has two levels: items are drawn with replacement, jointly for all seeds and methods, and each method's
-seeds are drawn with replacement on their own.  With a single seed it is the ordinary bootstrap over items, and says
-nothing about another training run.  With few seeds it understates the variance between seeds by (S - 1) / S.
+seeds are drawn with replacement independently.  With a single seed it is the ordinary bootstrap over items, which says
+nothing about other training runs.  With few seeds it understates the variance between seeds by (S - 1) / S.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-CHUNK = 1000  # resamples whose weights are held at a time: 1000 x 1319 items x 8 bytes = 10 MB
+CHUNK = 1000  # resamples whose weights are in memory at the same time: 1000 x 1319 items x 8 bytes = 10 MB
 NORMAL = NormalDist()
-DIGITS = 12  # equal means differ in the last bits when summed in another order
+DIGITS = 12  # means are rounded: summed in another order, equal means differ in their last bits
 
 
 def resample_means(scores: Mapping[str, Array], rng: np.random.Generator, resamples: int) -> dict[str, Array]:
@@ -30,16 +30,16 @@ def resample_means(scores: Mapping[str, Array], rng: np.random.Generator, resamp
     The difference of two methods' distributions is therefore the paired bootstrap distribution of the difference.
 
     Args:
-        scores: (seeds, items) for each method; the seeds may differ in number, the items not.
-        rng: children are spawned from it (items first, then one a method), so that a method added at the end
-            leaves the others' numbers as they were.
+        scores: (seeds, items) for each method; methods may differ in the number of seeds, not of items.
+        rng: its children (one for the items, then one per method) draw, so that a method added at the end does not
+            change the numbers of the others.
         resamples: number of resamples R.
 
     Returns:
         (R,) for each method.
 
     Raises:
-        ValueError: a matrix is empty, not of two dimensions, or of another number of items.
+        ValueError: a matrix is empty, does not have two dimensions, or has another number of items.
     """
     sizes = {name: matrix.shape for name, matrix in scores.items()}
     if any(len(shape) != 2 or 0 in shape for shape in sizes.values()) or len({s[1] for s in sizes.values()}) != 1:
@@ -58,7 +58,7 @@ def resample_means(scores: Mapping[str, Array], rng: np.random.Generator, resamp
 
 
 def _weights(rng: np.random.Generator, count: int, size: int) -> Array:
-    """Shares of ``size`` draws with replacement that fall on each element, (count, size); rows sum to 1."""
+    """Random weights, (count, size): shares of ``size`` draws with replacement that hit each element; rows sum to 1."""
     drawn = rng.integers(size, size=(count, size)) + np.arange(count)[:, None] * size
     return np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size) / size
 
@@ -72,19 +72,19 @@ def percentile_interval(samples: Array, confidence: float) -> tuple[float, float
 def bca_interval(samples: Array, scores: Array, confidence: float) -> tuple[float, float]:
     """Bias-corrected and accelerated interval of a mean score (Efron & Tibshirani 1993, section 14.3).
 
-    The acceleration is the jackknife over items, each left out for all seeds at once; ties between a resample and
-    the estimate count half.  When all resamples are equal, both ends are the estimate.
+    The acceleration is from the jackknife over items, each left out for all seeds at once.  Resamples equal to the
+    estimate count half in the bias.  When all resamples are equal, both ends are the estimate.
 
     Args:
         samples: (resamples,) from ``resample_means``.
-        scores: (seeds, items), what the samples were drawn from.
+        scores: (seeds, items), from which the samples were drawn.
         confidence: e.g. 0.95.
     """
     estimate = round(float(scores.mean()), DIGITS)
     below = ((samples < estimate).mean() + (samples <= estimate).mean()) / 2
     bias = NORMAL.inv_cdf(float(np.clip(below, 0.5 / len(samples), 1 - 0.5 / len(samples))))
     by_item = scores.mean(axis=0)
-    # Mean without item j is (n m - x_j) / (n - 1); its deviation from the mean of those is (x_j - m) / (n - 1).
+    # The mean without item j is (n m - x_j) / (n - 1); its deviation from the mean of all these is (x_j - m) / (n - 1).
     deviations = by_item - by_item.mean()
     spread = (deviations**2).sum()
     acceleration = (deviations**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
@@ -112,20 +112,20 @@ def paired_exact_p(difference: Array, samples: int) -> float:
     Under the null hypothesis each item's difference is as likely as its negative, so the p-value is the share of
     all 2^n sign flips whose sum is at least as far from 0 as the observed one.  For differences in {-1, 0, 1} the
     sum over the flips is binomial in the number of discordant items, which is McNemar's exact test (McNemar 1947).
-    For several samples the difference of the item's mean scores is taken: an item enters once, so repeated answers
-    to it are not counted as independent.  The test is conditional on the two runs, and both must have as many samples:
-    a mean over more draws is no mirror image of a mean over fewer.
+    With several samples, each item's difference is that of its mean scores: an item enters once, so repeated answers
+    to it are not counted as independent.  The test is conditional on the two runs.  Both must have the same number of
+    samples: means over different numbers of draws are not exchangeable.
 
     Args:
         difference: (items,) mean score of the method less that of the baseline.
-        samples: completions an item, so that difference * samples is a whole number for every item.
+        samples: completions per item, so that difference * samples is a whole number for every item.
 
     Raises:
-        ValueError: a difference is no multiple of 1 / samples.
+        ValueError: a difference is not a multiple of 1 / samples.
     """
     steps = np.rint(difference * samples).astype(int)
     if not np.allclose(steps, difference * samples, atol=1e-6):
-        raise ValueError(f"item differences are no multiples of 1/{samples}")
+        raise ValueError(f"item differences are not multiples of 1/{samples}")
     steps //= np.gcd.reduce(steps) or 1  # the same p, found sooner
     sizes = np.abs(steps[steps != 0])
     reach = int(sizes.sum())
@@ -141,16 +141,17 @@ def paired_exact_p(difference: Array, samples: int) -> float:
 
 
 def discordance(method: Array, baseline: Array) -> tuple[float, float]:
-    """Items that only the method, and only the baseline, answers: means over all pairs of a seed of each.
+    """How many items only the method, and how many only the baseline, answers correctly.
 
-    Whole numbers with one greedy seed each.  Their difference is n times the difference in accuracy.
+    Both are means over all pairs of a method's seed and a baseline's seed: whole numbers where each has one greedy
+    run.  Their difference is n times the difference in accuracy.
     """
     ours, theirs = method.mean(axis=0), baseline.mean(axis=0)
     return float((ours * (1 - theirs)).sum()), float((theirs * (1 - ours)).sum())
 
 
 def holm(p_values: Sequence[float]) -> Array:
-    """Holm's step-down adjusted p-values (Holm 1979), in the order given; a family is what is passed together."""
+    """Holm's step-down adjusted p-values (Holm 1979), in the order given; all values passed are one family."""
     values = np.asarray(p_values, dtype=float)
     order = np.argsort(values, kind="stable")
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
@@ -163,17 +164,17 @@ def minimum_detectable_difference(items: int, discordant: float, alpha: float = 
     """Smallest true difference in accuracy that a paired two-sided test finds with the given power.
 
     Solves n = (z_a sqrt(psi) + z_b sqrt(psi - d^2))^2 / d^2 for d, the sample size of McNemar's test
-    (Connor 1987, Biometrics 43:207-211), psi being the share of discordant items.  The observed share is put in,
-    for one seed on each side and without correction for several tests.
+    (Connor 1987, Biometrics 43:207-211), psi being the share of discordant items, for which the observed
+    share is passed.  It holds for one seed on each side, without correction for several tests.
 
     Args:
         items: n, number of paired items.
         discordant: psi in [0, 1].
         alpha: two-sided level.
-        power: wanted power, above 0.5.
+        power: desired power, above 0.5.
 
     Returns:
-        Difference in accuracy; nan where no item is discordant, since nothing is then known of psi.
+        Difference in accuracy; nan where no item is discordant, since psi is unknown then.
     """
     if discordant <= 0:
         return math.nan

@@ -1,7 +1,7 @@
-"""How many bytes a picture takes: one fixed PNG setting, and other lossless compressors beside it.
+"""Measures how many bytes a picture takes, under one fixed PNG setting and other lossless compressors.
 
-The size of a compressed file bounds the information in a picture from above, and only crudely: it says how badly
-this compressor predicts the pixels, not how many bits the model reads.
+The size of a compressed file is only a crude upper bound on the information in a picture: it says how well this
+compressor predicts the pixels, not how many bits the model reads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image, features
 
 from art.pictures.png import Levels, png_bytes
 
-PNG_FRAME = 57  # signature 8, IHDR 25, one IDAT's frame 12, IEND 12
+PNG_FRAME = 57  # bytes around the data: signature 8, IHDR 25, frame of one IDAT 12, IEND 12
 
 
 def _saved(pixels: Levels, kind: str, **options: object) -> int:
@@ -30,7 +30,7 @@ def _saved(pixels: Levels, kind: str, **options: object) -> int:
 
 
 def filter_rows(pixels: Levels, name: str) -> bytes:
-    """Rows after one of PNG's five filters, each with its filter byte (PNG specification, section 9)."""
+    """Rows after one of PNG's five filters, each row with its filter byte (PNG specification, section 9)."""
     now = pixels.astype(np.int16)
     left = np.pad(now, ((0, 0), (1, 0), (0, 0)))[:, :-1]
     above = np.pad(now, ((1, 0), (0, 0), (0, 0)))[:-1]
@@ -62,15 +62,15 @@ if features.check("webp"):
 
 
 def encoded_sizes(pixels: Levels) -> dict[str, int]:
-    """Bytes under each encoder, and under ``best``, the smallest of them.
+    """Bytes under each encoder; ``best`` is the smallest of them.
 
-    ``png`` is the fixed setting of ``art.images`` (RGB, 8 bits, Pillow, compress_level 9, optimize off);
-    ``png_<filter>`` a PNG with the same filter in every row.
+    ``png`` is the fixed setting of ``art.pictures.png`` (RGB, 8 bits, Pillow, compress_level 9, optimize off);
+    ``png_<filter>`` is a PNG with the same filter in every row.
     """
     return dict(_sizes(pixels.tobytes(), pixels.shape))
 
 
-@lru_cache(maxsize=256)  # the same control picture serves several models
+@lru_cache(maxsize=256)  # several models share a control picture
 def _sizes(data: bytes, shape: tuple[int, ...]) -> tuple[tuple[str, int], ...]:
     pixels = np.frombuffer(data, dtype=np.uint8).reshape(shape)
     sizes = {name: encode(pixels) for name, encode in ENCODERS.items()}
@@ -78,7 +78,7 @@ def _sizes(data: bytes, shape: tuple[int, ...]) -> tuple[tuple[str, int], ...]:
 
 
 def log_power(pixels: NDArray[Any]) -> NDArray[np.float64]:
-    """log10 of the spatial power spectrum, mean over channels, zero frequency in the centre.
+    """log10 of the spatial power spectrum, mean over channels, with zero frequency in the centre.
 
     Each channel has its mean removed and is multiplied by a Hann window in both directions.
 
@@ -86,7 +86,7 @@ def log_power(pixels: NDArray[Any]) -> NDArray[np.float64]:
         pixels: (height, width, 3), levels or differences of levels.
 
     Returns:
-        (height, width), log10 of levels squared (a floor of 1e-12 stands for nothing at all).
+        (height, width), log10 of levels squared; powers below 1e-12 are raised to 1e-12.
     """
     centred = pixels - pixels.mean(axis=(0, 1))
     window = np.outer(np.hanning(len(pixels)), np.hanning(pixels.shape[1]))[:, :, None]

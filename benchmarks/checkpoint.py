@@ -1,11 +1,11 @@
-"""Checkpoints with Qwen3.5's published dimensions, or a fraction of them, and random weights; nothing is downloaded.
+"""Writes checkpoints with random weights and Qwen3.5's published dimensions, or a fraction of these; downloads nothing.
 
 ``python -m benchmarks.checkpoint qwen3.5-0.8b --scale 8 --out results/scaled``
 
-Speed and memory do not depend on the weights.  Every structural feature stays at every scale: 3:1 layers of Gated
+Speed and memory do not depend on the weights.  Every scale has the same structure: 3:1 layers of Gated
 DeltaNet and gated attention, interleaved M-RoPE on a quarter of the head, tied embeddings, the vision tower, Qwen's
-image limits.  The tokenizer is a small one of ours: the embeddings have the published number of rows, most of them
-without a token.
+image limits.  The tokenizer is a small one trained here: the embeddings have the published number of rows (divided by
+the scale), most of them without a token.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pretraining.reference_model import SPECIAL_TOKENS, train_tokenizer
 
 @dataclass(frozen=True)
 class Shape:
-    """Published dimensions in which the models differ."""
+    """The published dimensions that differ between the models."""
 
     hidden: int
     feed_forward: int
@@ -39,7 +39,7 @@ class Shape:
     vision_heads: int
 
 
-# The 2B's vision heads are those of other towers of its width (Qwen3-VL-2B): not looked up in its own files.
+# The 2B's number of vision heads is taken from another tower of its width (Qwen3-VL-2B), not from its own files.
 SHAPES = {
     "qwen3.5-0.8b": Shape(1024, 3584, 12, 768, 12),
     "qwen3.5-2b": Shape(2048, 6144, 24, 1024, 16),
@@ -50,7 +50,7 @@ def write_checkpoint(name: str, folder: Path, scale: int = 1) -> Path:
     """Write a model of ``SHAPES`` with its dimensions divided by ``scale`` (1, 2, 4 or 8); returns the folder.
 
     Raises:
-        ValueError: the name or the scale is not known.
+        ValueError: the name or the scale is not allowed.
     """
     if name not in SHAPES or scale not in (1, 2, 4, 8):
         raise ValueError(f"{name!r} at 1/{scale}: allowed are {', '.join(SHAPES)} at 1, 1/2, 1/4 and 1/8")
@@ -73,13 +73,13 @@ def write_checkpoint(name: str, folder: Path, scale: int = 1) -> Path:
 
 def _config(shape: Shape, scale: int, tokenizer: PreTrainedTokenizerBase) -> Qwen3_5Config:
     ids = dict(zip(SPECIAL_TOKENS, tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS)), strict=True))
-    rotary = 32 // scale  # pairs of the 64 dimensions that rotate, shared out as [11, 11, 10]
+    rotary = 32 // scale  # pairs among the 64 rotating dimensions, split as [11, 11, 10]
     return Qwen3_5Config(
         text_config={
             "vocab_size": 248_320 // scale,
             "hidden_size": shape.hidden // scale,
             "intermediate_size": shape.feed_forward // scale,
-            "num_hidden_layers": max(4, 24 // scale // 4 * 4),  # whole blocks of four
+            "num_hidden_layers": max(4, 24 // scale // 4 * 4),  # a multiple of four: whole blocks
             "num_attention_heads": 8,
             "num_key_value_heads": 2,
             "head_dim": 256 // scale,
@@ -119,9 +119,9 @@ def _config(shape: Shape, scale: int, tokenizer: PreTrainedTokenizerBase) -> Qwe
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="a model of SHAPES")],
+    name: Annotated[str, typer.Argument(help="name of the model, a key of SHAPES")],
     out: Annotated[Path, typer.Option(help="checkpoint folder to write")],
-    scale: Annotated[int, typer.Option(help="what the dimensions are divided by: 1, 2, 4 or 8")] = 1,
+    scale: Annotated[int, typer.Option(help="divisor of the dimensions: 1, 2, 4 or 8")] = 1,
 ) -> None:
     """Write a checkpoint with random weights."""
     write_checkpoint(name, out, scale)

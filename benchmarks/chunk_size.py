@@ -1,7 +1,7 @@
-"""Gradient pass of one training batch by chunk size of the delta rule: ``python benchmarks/chunk_size.py``.
+"""Times the gradient pass of a training batch for chunk sizes of the delta rule (``python benchmarks/chunk_size.py``).
 
-Prints medians of paired repeats in one process, ratios to transformers' default (64), and the largest difference of
-the log-probabilities.
+Prints the median times of paired repeats in one process, their ratios to transformers' default (64), and the largest
+difference of the log-probabilities.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Step time and peak memory of one trained method at a configuration's sizes, on a model with random weights.
+"""Measures step time and peak memory of one trained method at a configuration's sizes, with random weights.
 
 ``for method in art lora soft_prompt; do python -m benchmarks.training_step qwen3.5-0.8b $method; done``
 
-The steps are those of ``art.training.loop``, at the sizes of config/paper.yaml: rollout, reward, forward, backward,
-optimiser.  Every completion runs to its full length and no group is dropped, so it is the most that a step can take.
-One method a process, since a process's peak memory does not go down.  Writes a JSON file, from which a dry run of the
-workflow estimates hours (``art.estimate``).
+The steps are those of ``art.training.loop`` (rollout, reward, forward, backward, optimiser), by default at the sizes of
+config/paper.yaml.  Every completion has the full length and no group is dropped, so the result is an upper bound on the
+time of a step.  Each process measures one method, because the peak memory of a process does not go down.  The result is
+a JSON file, from which a dry run of the workflow estimates hours (``art.config.estimate``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TASK, ENDLESS = "gsm8k", 10**6
 
 
 class Alternating:
-    """A scorer that calls every other completion right, so that no group has equal rewards."""
+    """A scorer that judges every second completion as correct, so that no group has equal rewards."""
 
     def __init__(self) -> None:
         self.turn = itertools.cycle((0, 1))
@@ -52,13 +52,13 @@ class Alternating:
 
 
 def measure(settings: Config, name: str, method: str, scale: int, question: int, repeats: int) -> dict[str, Any]:
-    """Run the steps; returns what is written.
+    """Run the steps and return the record to write.
 
     Args:
-        settings: of image, objective and training, and of the method.
-        name, scale: of the model, see ``write_checkpoint``.
+        settings: the configuration; the sections image, objective, training and that of the method matter.
+        name, scale: the model and the divisor of its dimensions, see ``write_checkpoint``.
         question: length of every question in tokens.
-        repeats: steps that count, behind one that does not.
+        repeats: number of measured steps, after one step of warm-up.
     """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +98,7 @@ def measure(settings: Config, name: str, method: str, scale: int, question: int,
 
 
 def _experiment(settings: Config, method: str, checkpoint: Path) -> Config:
-    """The configuration with one model, task and method, whose training checks and stores nothing."""
+    """The configuration with one model, task and method; its training neither validates nor stores anything."""
     data = settings.model_dump(mode="json")
     data |= {
         "seeds": [0],
@@ -112,11 +112,11 @@ def _experiment(settings: Config, method: str, checkpoint: Path) -> Config:
 
 
 def _write_inputs(root: Path, config: Config, question: int) -> None:
-    # A digit is a token of its own.
+    # Each digit is one token.
     texts = [f"{number:0{question}d}" for number in range(config.training.prompts)]
     problems = [Problem(id=problem_id(text, "1"), question=text, answer="1") for text in texts]
-    for part in ("train", "validation"):
-        write_records(root / "tasks" / TASK / f"{part}.jsonl", problems)
+    for split in ("train", "validation"):
+        write_records(root / "tasks" / TASK / f"{split}.jsonl", problems)
     picture = reduce_contrast(draw(TASK, config.image.size), config.image.contrast)
     encode_png(picture, root / "seeds" / f"{TASK}.png")
 
@@ -124,10 +124,10 @@ def _write_inputs(root: Path, config: Config, question: int) -> None:
 def main(
     model: Annotated[str, typer.Argument(help="qwen3.5-0.8b or qwen3.5-2b")],
     method: Annotated[str, typer.Argument(help="a trained method of the configuration")],
-    config: Annotated[Path, typer.Option(help="whose sizes and settings")] = Path("config/paper.yaml"),
-    scale: Annotated[int, typer.Option(help="what the model's dimensions are divided by, for a trial")] = 1,
-    question: Annotated[int, typer.Option(help="tokens of a question")] = 128,
-    repeats: Annotated[int, typer.Option(min=1, help="steps that count")] = 3,
+    config: Annotated[Path, typer.Option(help="configuration with the sizes and settings")] = Path("config/paper.yaml"),
+    scale: Annotated[int, typer.Option(help="divisor of the model's dimensions, for a trial")] = 1,
+    question: Annotated[int, typer.Option(help="tokens per question")] = 128,
+    repeats: Annotated[int, typer.Option(min=1, help="number of measured steps")] = 3,
     out: Annotated[Path, typer.Option(help="folder for the JSON file")] = MEASURED,
 ) -> None:
     """Measure, and write OUT/DEVICE_MODEL_METHOD.json."""

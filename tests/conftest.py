@@ -1,4 +1,4 @@
-"""Settings of all tests, and a tiny world: a checkpoint with random weights, problem files, seed pictures."""
+"""Settings and fixtures of all tests: a checkpoint with random weights, problem files, seed pictures."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
 
-# Files whose tests share a fixture that takes long, the longest first.  Beside each other (``pytest -n 2``) one process
-# runs all tests of such a file, so that the fixture is made once.  These files come first, so that the processes end at
+# Files whose tests share a slow fixture, the slowest first.  With several processes (``pytest -n 2``), one process runs
+# all tests of such a file, so that the fixture is made once.  These files come first, so that the processes end at
 # about the same time.
 SHARED = (
     "tests/workflow/test_smoke.py",
@@ -41,7 +41,7 @@ SHARED = (
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling | None:
-    """Units of work: the files above, and every other test by itself; unless ``--dist`` says otherwise."""
+    """Units of work: each file above, and each other test by itself; ``--dist`` overrides this."""
     if config.getoption("dist") != "load":
         return None
     from xdist.scheduler import LoadScopeScheduling
@@ -51,21 +51,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
             file = nodeid.split("::")[0]
             return file if file in SHARED else nodeid
 
-    config.option.loadscopereorder = False  # it would put the files with most tests first
+    config.option.loadscopereorder = False  # True would put the files with most tests first
     return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if gone := [file for file in SHARED if not (Path(__file__).parents[1] / file).exists()]:
-        raise pytest.UsageError(f"tests/conftest.py: SHARED names files that are not there: {', '.join(gone)}")
-    if hasattr(config, "workerinput"):  # one of several processes
+        raise pytest.UsageError(f"tests/conftest.py: SHARED names files that do not exist: {', '.join(gone)}")
+    if hasattr(config, "workerinput"):  # this is one of several processes
         places = {file: place for place, file in enumerate(SHARED)}
         items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(SHARED)))
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of the reference models' classes with random weights."""
+    """A checkpoint with random weights, of the classes of the reference models."""
     from pretraining.corpus import Mixture, documents
     from pretraining.reference_model import ReferenceShape, build_model, save_checkpoint, train_tokenizer
 
@@ -81,7 +81,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_policy(tiny_checkpoint: Path) -> Policy:
-    """The checkpoint as a policy; tests must not change it (an adapter does)."""
+    """The checkpoint as a policy; tests must not change it (an adapter would)."""
     import torch
 
     from art.models.policy import Policy
@@ -92,7 +92,7 @@ def tiny_policy(tiny_checkpoint: Path) -> Policy:
 
 @pytest.fixture(scope="session")
 def tiny_inputs(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the rules before training write: checkpoint, problem files, seed pictures."""
+    """What the workflow's rules before training write: checkpoint, problem files, seed pictures."""
     from art.tasks.generated.problems import problems
 
     root = tmp_path_factory.mktemp("inputs")
@@ -106,14 +106,14 @@ def tiny_inputs(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def world(tiny_inputs: Path, tmp_path: Path) -> World:
-    """A world in which nothing has run."""
+    """A folder with these inputs, in which no command has run yet."""
     shutil.copytree(tiny_inputs, tmp_path / "world")
     return World(tmp_path / "world")
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tiny_inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """Contents of a method's run that nothing disturbed; each is made once."""
+    """Contents of an undisturbed run of a method; each is made once."""
 
     @functools.cache
     def made(method: str) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Style and types of the code, its floors, and the workflow's own lint."""
+"""Runs the linters of style, types, imports between packages, and workflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Makefile, the CI script and the set-up of vLLM, with stand-ins for every program that they call."""
+"""Tests the Makefile, the CI script and the set-up of vLLM, with stubs for every program that they call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TORCH = re.search(r"^TORCH := (torch==\S+)$", (ROOT / "Makefile").read_text(), re.M)[1]
-# Says how and where it was called; fails when that fits $FAIL; makes virtual environments of itself.
+# Records its call and working directory; exits with 3 if the call matches $FAIL; kills its caller if the call matches
+# $KILL; "makes" virtual environments whose Python is a copy of this stub.
 STUB = """#!/bin/sh
 call="${0#$HOME/}${*:+ $*}"
 echo "$call" >> "$HOME/calls"
@@ -29,7 +30,7 @@ esac
 
 
 class Home:
-    """A folder with stand-ins, and what was called in it."""
+    """A folder with stubs, and a record of their calls."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -49,13 +50,13 @@ class Home:
         )
 
     def run(self, *command: str, **settings: str) -> tuple[bool, str]:
-        """Whether the command succeeded, and what it said."""
+        """Run a command; returns whether it succeeded, and its output."""
         process = self.start(*command, **settings)
         said, _ = process.communicate()
         return process.returncode == 0, said
 
     def calls(self) -> list[str]:
-        """Calls so far; they are forgotten then."""
+        """The calls since the last call of this method."""
         path = self.root / "calls"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -64,7 +65,7 @@ class Home:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Home:
-    """Makefile and pyproject.toml; nothing is installed."""
+    """A folder with Makefile and pyproject.toml, where nothing is installed."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "pyproject.toml").touch()
     home = Home(tmp_path)
@@ -75,7 +76,7 @@ def bare(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def home(bare: Home) -> Home:
-    """Everything is installed."""
+    """The same folder, where everything is installed."""
     bare.stub(*(f"{folder}/bin/{name}" for folder in (".venv", ".venv-vllm") for name in ("python", "snakemake")))
     bare.stub(".venv/bin/ruff", ".venv/bin/mypy", ".venv/bin/lint-imports", ".venv/bin/snakefmt", "programs/git")
     for name in (".venv/.python", f".venv/.torch-{TORCH}", ".venv/.installed", ".venv/.installed-test"):
@@ -99,7 +100,7 @@ def test_reproduce_runs_everything_and_writes_the_report(home: Home) -> None:
 def test_a_failure_is_not_lost(home: Home, failing: str, calls: list[str]) -> None:
     done, _ = home.run("make", "reproduce", FAIL=failing)
     assert not done and home.calls() == calls
-    assert home.run("make", "reproduce")[0] and home.calls() == [RUN, REPORT]  # it was no kill: nothing to unlock
+    assert home.run("make", "reproduce")[0] and home.calls() == [RUN, REPORT]  # a failure, not a kill: no lock is left
 
 
 def test_a_killed_run_is_unlocked_and_another_is_not(home: Home) -> None:
@@ -119,7 +120,7 @@ def test_a_second_reproduction_waits_for_the_first(home: Home) -> None:
             process.wait(1)
         end = time.monotonic() + 30
         while not said.exists() or not (words := said.read_text()):
-            assert time.monotonic() < end and process.poll() is None, "nothing is said"
+            assert time.monotonic() < end and process.poll() is None, "make prints nothing"
             time.sleep(0.01)
         assert "waiting for the processes of another 'make reproduce'" in words and home.calls() == []
     process.communicate()
@@ -224,7 +225,7 @@ def test_the_script_of_vllms_environment(bare: Home) -> None:
 
 
 def test_torchvisions_operators_are_declared_when_it_is_imported() -> None:
-    """And Python does not import torch at every start."""
+    """Python does not import torch at every start."""
     asks = (
         "import sys, importlib.util, torchvision_operators",
         "assert 'torch' not in sys.modules",

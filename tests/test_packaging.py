@@ -1,4 +1,4 @@
-"""Set-up files: they agree with each other and with what is installed."""
+"""Tests that the set-up files agree with each other and with what is installed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def pyproject() -> dict:
 
 
 def outside_make() -> dict[str, str]:
-    """The environment without what a surrounding make adds to it."""
+    """The environment without the variables that a calling make sets."""
     return {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL")}
 
 
 def requirements() -> dict[str, str]:
-    """Everything that pyproject.toml asks for, the tests' extra included."""
+    """All requirements of pyproject.toml, with those of the extra ``test``."""
     project = pyproject()["project"]
     return dict(map(split, project["dependencies"] + project["optional-dependencies"]["test"]))
 

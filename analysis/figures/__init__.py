@@ -1,7 +1,8 @@
-"""Figures of the paper: one file a figure.
+"""Draws the figures of the paper: one file per figure.
 
 A figure is a module with ``READS``, the names of the tidy CSV files that it needs, and
-``draw(config, frames, results)``, which returns a matplotlib figure.  The list of figures is that of the files.
+``draw(config, frames, results)``, which returns a matplotlib figure.  Every file in this folder is a figure, except
+this one and style.py.
 """
 
 from __future__ import annotations

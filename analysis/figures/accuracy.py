@@ -1,4 +1,4 @@
-"""Accuracy by method, task and model: greedy (filled) and sampled (hollow), with intervals."""
+"""Figure of accuracy by method, task and model: greedy (filled) and sampled (hollow), with intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OFFSETS = {"greedy": -0.17, "sampled": 0.17}
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
-    """A panel for each model (rows) and task (columns); the dashed line is the baseline's greedy accuracy."""
+    """One panel per model (rows) and task (columns); the dashed line is the baseline's greedy accuracy."""
     frame, styles = frames["accuracy"], style.method_styles(config)
     models = style.present(config.models, frame["model"])
     tasks = style.present(config.tasks, frame["task"])

@@ -1,4 +1,4 @@
-"""What training costs: wall time of the process by phase of the steps, and how many numbers are trained."""
+"""Figure of the cost of training: wall time by phase, and the number of trained parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ WHOLES = ("seconds_total", "seconds_training")
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
-    """Rows: models; columns: tasks (means over seeds; beside a bar the steps' ratio to the reference), numbers."""
+    """Rows: models.  Columns: wall time for each task, then the trained parameters.
+
+    Times are means over seeds; beside a bar is the ratio of the steps' time to the reference method's.
+    """
     frame = frames["cost"]
     frame = frame[frame["kind"].isin(TRAINED_KINDS)]
     if frame.empty:
@@ -41,11 +44,11 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
                     _bar(axes, place, means.loc[(model, task, method)], phases)
             axes.set_xlim(0, 1.22 * longest)
             style.title(axes, model, task)
-        _numbers(panels[row, -1], frame[frame["model"] == model], methods, styles)
+        _parameters(panels[row, -1], frame[frame["model"] == model], methods, styles)
         style.title(panels[row, -1], model, "size")
     for axes in panels[-1, :-1]:
         axes.set_xlabel("wall time (s)")
-    panels[-1, -1].set_xlabel("trained numbers")
+    panels[-1, -1].set_xlabel("trained parameters")
     panels[0, 0].set_yticks(range(len(methods)), [styles[name].label for name in methods])
     panels[0, 0].set_ylim(len(methods) - 0.4, -0.6)
     for axes in panels.flat:
@@ -81,7 +84,7 @@ def _bar(axes: Axes, place: int, row: pd.Series, phases: list[str]) -> None:
         )
 
 
-def _numbers(axes: Axes, frame: pd.DataFrame, methods: list[str], styles: Mapping[str, style.MethodStyle]) -> None:
+def _parameters(axes: Axes, frame: pd.DataFrame, methods: list[str], styles: Mapping[str, style.MethodStyle]) -> None:
     counts = frame.groupby("method")["trained_numbers"].first()
     for place, method in enumerate(methods):
         if method in counts:

@@ -1,4 +1,4 @@
-"""Accuracy against the distance of the trained picture to the seed picture."""
+"""Figure of accuracy against the distance of the trained picture to the seed picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READS = ("distance", "accuracy")
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
-    """A panel for each model and task; points are methods, distances means over seeds."""
+    """One panel per model and task; each point is a method, its distances are means over seeds."""
     frame, accuracy = frames["distance"], frames["accuracy"]
     if frame.empty:
         return style.message("No picture was trained in this experiment.")

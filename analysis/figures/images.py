@@ -1,4 +1,4 @@
-"""The pictures themselves: the beginning, the trained picture, their difference amplified, its spectrum."""
+"""Figure of the pictures: the initialisation, the trained picture, their amplified difference, and its spectrum."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TITLES = ("trained", "difference", "spectrum of difference")
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
-    """A row for each task and model: first ART method, first seed.
+    """One row per task and model, of the first ART method and its first seed.
 
-    The difference (trained less start) is drawn as 128 + k x difference, clipped; k stands above it.
+    The difference (trained less initialisation) is drawn as 128 + k x difference, clipped; k is written above it.
     """
     runs = _shown(config, results)
     if not runs:
@@ -69,7 +69,8 @@ def _shown(config: Config, results: Path) -> list[RunKey]:
 
 
 def _start_title(config: Config, run: RunKey) -> str:
-    return "seed picture" if getattr(config.methods[run.method], "start", "picture") == "picture" else "start (grey)"
+    grey = getattr(config.methods[run.method], "start", "picture") != "picture"
+    return "initialisation (grey)" if grey else "seed picture"
 
 
 def _difference(config: Config, results: Path, run: RunKey) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Learning curves: reward of sampled completions and greedy validation accuracy over steps."""
+"""Figure of the learning curves: reward of sampled completions and greedy validation accuracy over steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUANTITIES = {"reward": "training reward\n(sampled)", "validation_accuracy": "va
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
-    """Rows: each model's two quantities; columns: tasks. Lines are means over seeds, bands their range."""
+    """Rows: two quantities per model; columns: tasks.  Lines are means over seeds, bands their ranges."""
     frame, styles = frames["learning"], style.method_styles(config)
     trained = frame[frame["kind"].isin(TRAINED_KINDS)]
     if trained.empty:

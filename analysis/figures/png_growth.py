@@ -1,4 +1,4 @@
-"""PNG size: bytes over training steps, and growth against the accuracy gained."""
+"""Figure of PNG sizes: bytes over training steps, and growth against the gain in accuracy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READS = ("png", "png_steps", "accuracy")
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
-    """Left: the first ART method's snapshots (every seed); right: all trained pictures and the random ones."""
+    """Left: snapshots of the first ART method (all seeds); right: all trained and random pictures."""
     steps, sizes = frames["png_steps"], frames["png"]
     sizes = sizes[sizes["encoder"] == "png"]
     if steps.empty:
@@ -70,5 +70,5 @@ def _against_gain(
         )
     axes.axhline(0, color=style.GREY, lw=0.8, zorder=0)
     axes.set_xlim(left=0)
-    axes.set_xlabel("PNG size / size at the start")
+    axes.set_xlabel("PNG size / size at initialisation")
     axes.set_ylabel("accuracy gain over baseline (points)")

@@ -1,4 +1,4 @@
-"""Serving by an unmodified server: accuracy beside the evaluation's, and what images and adapters cost."""
+"""Figure of serving by an unmodified server: accuracy, and the cost of images and adapters."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from art.config.experiment import Config
 
 READS = ("served", "serving_load")
 KINDS = {"no_image": "no image", "image": "images", "adapter": "LoRA adapters"}
-SOURCES = {"image": "art", "adapter": "lora", "no_image": "no_image"}  # whose colour and marker a kind has
+SOURCES = {"image": "art", "adapter": "lora", "no_image": "no_image"}  # methods that give a kind its colour and marker
 BESIDE = {"image": 0.96, "adapter": 1.04}  # factors of x, so that ranges do not hide each other
 
 
 def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> Figure:
-    """Rows: models and tasks; columns: accuracy served and evaluated, throughput, time to the first token."""
+    """Rows: models and tasks; columns: accuracy of server and evaluation, throughput, time to the first token."""
     served, load = frames["served"], frames["serving_load"]
     if served.empty:
         return style.message("This experiment serves nothing.")
@@ -57,7 +57,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
 
 
 def _accuracy(axes: Axes, frame: pd.DataFrame, styles: Mapping[str, style.MethodStyle]) -> None:
-    """A row a method: an open mark for the evaluation, a full one for the server."""
+    """One row per method: a hollow mark for the evaluation, a filled one for the server."""
     for place, row in enumerate(frame.itertuples()):
         look = styles[row.method]
         pair = [100 * row.accuracy_evaluated, 100 * row.accuracy_served]
@@ -70,7 +70,7 @@ def _accuracy(axes: Axes, frame: pd.DataFrame, styles: Mapping[str, style.Method
 
 
 def _cost(axes: Axes, frame: pd.DataFrame, name: str) -> None:
-    """A line a kind over the number of variants, medians and ranges; no image is a level line with its range."""
+    """One line per kind over the number of variants: medians and ranges; no image is a level line with its range."""
     for kind, source in SOURCES.items():
         colour, marker = style.KIND_STYLE[source]
         rows = frame[frame["kind"] == kind]

@@ -1,6 +1,6 @@
-"""What all figures share: sizes, colours of methods, saving without dates.
+"""Shared by all figures: sizes, colours of methods, saving without dates.
 
-Grid and colours are seaborn's; colour-blind readers can tell these colours apart, and markers differ too.
+Grid and colours are seaborn's.  Colour-blind readers can tell these colours apart; markers differ, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KIND_STYLE = {
     "seed_image": (SKY, "v"),
     "random_string": (PURPLE, "P"),
 }
-OTHER_STYLE = (BROWN, "h")  # of a kind that is not listed
+OTHER_STYLE = (BROWN, "h")  # for a kind that is not listed
 MODEL_STYLES = [("o", "-"), ("s", "--"), ("^", ":"), ("D", "-.")]
 TASK_COLOURS = [BLUE, RED, GREEN, PURPLE, ORANGE, SKY, GREY]
 PHASE_COLOURS = [BLUE, ORANGE, GREEN, PURPLE, SKY, RED, YELLOW, BROWN]
@@ -69,7 +69,7 @@ SETTINGS: Any = {
 
 
 class MethodStyle(NamedTuple):
-    """How a method is drawn."""
+    """Label, colour and marker of a method."""
 
     label: str
     colour: tuple[float, float, float]
@@ -77,7 +77,7 @@ class MethodStyle(NamedTuple):
 
 
 def method_styles(config: Config) -> dict[str, MethodStyle]:
-    """The fixed colour and marker of each method's kind; further variants of a kind get lighter."""
+    """The fixed colour and marker of each method's kind; each further variant of a kind is lighter."""
     labels, styles = method_labels(config), {}
     for name, section in config.methods.items():
         family = [other for other, candidate in config.methods.items() if candidate.kind == section.kind]
@@ -103,18 +103,18 @@ def message(text: str) -> Figure:
 
 
 def title(axes: Axes, model: str, task: str, n: int | None = None) -> None:
-    """Name a panel in two lines, since names of models are long."""
+    """Set a panel's title in two lines, since names of models are long."""
     count = f" (n = {n})" if n is not None else ""
     axes.set_title(f"{model}\n{readable(task)}{count}", fontsize=7.5, linespacing=1.1)
 
 
 def present(names: Iterable[str], column: pd.Series) -> list[str]:
-    """Those names that occur in a column, in their own order: the config's."""
+    """The names that occur in a column, in the order of ``names``."""
     return [name for name in names if (column == name).any()]
 
 
 def readable(task: str) -> str:
-    """A task's name for a title."""
+    """A task's name as shown in titles."""
     return task.replace("_", " ")
 
 
@@ -124,7 +124,7 @@ def whole_steps(axes: Axes) -> None:
 
 
 def legend_below(figure: Figure, handles: list[Any], columns: int) -> None:
-    """One legend for all panels, under them."""
+    """One legend below all panels."""
     labels = [handle.get_label() for handle in handles]
     columns = columns if figure.get_figwidth() >= WIDTH else 2
     figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(handles)), columnspacing=1.2)
@@ -132,7 +132,7 @@ def legend_below(figure: Figure, handles: list[Any], columns: int) -> None:
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """The shared settings, for drawing and saving."""
+    """Apply the shared settings while a figure is drawn and saved."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         seaborn.set_theme(context="paper", style="whitegrid", palette=PALETTE, rc=SETTINGS)

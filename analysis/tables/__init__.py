@@ -1,5 +1,5 @@
-"""Formatted tables of the paper, each made from tidy CSV files and written as csv, tex and md.
+"""Makes the tables of the paper from tidy CSV files, as csv, tex and md.
 
-Accuracies and differences are in per cent and percentage points; intervals are percentile bootstrap.  The list of
-tables: ``TABLES`` of analysis/registry.py.
+Accuracies are in per cent, differences in percentage points; intervals are percentile bootstrap intervals.
+``TABLES`` in analysis/registry.py lists the tables.
 """

@@ -1,4 +1,4 @@
-"""Accuracy of the methods, greedy and sampled, and beside the published values."""
+"""Tables of accuracy: greedy, sampled, and compared with the published values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PUBLISHED = Path(__file__).parents[1] / "published.csv"
 
 
 def accuracy(config: Config, frames: Frames, decoding: str = "greedy") -> pd.DataFrame:
-    """Method by task, a block a model; n stands in the heading of the task."""
+    """One row per model and method, one column per task; the heading of the task gives n."""
     frame = frames["accuracy"]
     frame = frame[frame["decoding"] == decoding]
     labels, rows = method_labels(config), []
@@ -27,12 +27,12 @@ def accuracy(config: Config, frames: Frames, decoding: str = "greedy") -> pd.Dat
 
 
 def sampled(config: Config, frames: Frames) -> pd.DataFrame:
-    """The same for sampled completions; without rows where none were asked for."""
+    """The same for sampled completions; it has no rows where the config asks for none."""
     return accuracy(config, frames, "sampled")
 
 
 def published(config: Config, frames: Frames) -> pd.DataFrame:
-    """The paper's accuracies beside ours of the same model, task and method, by name; most experiments have none."""
+    """Published accuracies and ours of the same model, task and method (by name), where this experiment has them."""
     ours = frames["accuracy"].query("decoding == 'greedy'").set_index(["model", "task", "method"])
     labels, rows = LABELS | method_labels(config), []
     for row in pd.read_csv(PUBLISHED, comment="#").itertuples():

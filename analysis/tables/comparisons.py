@@ -1,4 +1,4 @@
-"""Paired comparisons with the baseline and with the reference method."""
+"""Tables of paired comparisons with the baseline and with the reference method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from art.config.experiment import Config
 
 
 def comparison(config: Config, frames: Frames, baseline: str) -> pd.DataFrame:
-    """Greedy accuracy of each method against ``baseline``, paired."""
+    """Paired comparison of each method's greedy accuracy with that of ``baseline``."""
     frame, labels = frames["comparisons"], method_labels(config)
     frame = frame[(frame["baseline"] == baseline) & (frame["decoding"] == "greedy")]
     columns = {

@@ -1,4 +1,4 @@
-"""What training was given, and what it took."""
+"""Tables of the budget and the cost of training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _trained_costs(frames: Frames) -> pd.DataFrame:
 
 
 def budget(config: Config, frames: Frames) -> pd.DataFrame:
-    """What each method was given and used, means over seeds: the same steps and completions, so that they compare."""
+    """Budget and use of each trained method, means over seeds; comparable methods have equal steps and completions."""
     labels = method_labels(config)
     rows = [
         {
             "Model": model,
             "Task": task,
             "Method": labels[method],
-            "Trained numbers": number(row["trained_numbers"], 0),
+            "Trained parameters": number(row["trained_numbers"], 0),
             "Prefix tokens": number(row["prefix_tokens"], 0),
             "Steps": number(row["steps"], 0),
             "Completions": number(row["completions"], 0),
@@ -39,7 +39,7 @@ def budget(config: Config, frames: Frames) -> pd.DataFrame:
 
 
 def cost(config: Config, frames: Frames) -> pd.DataFrame:
-    """Means over seeds of the time and memory of training; the ratio is of the steps' seconds to the reference's."""
+    """Time and memory of training, means over seeds; the ratio is of the steps' time to the reference method's."""
     labels, rows = method_labels(config), []
     reference = labels[config.analysis.reference]
     for (model, task, method), row in _trained_costs(frames).iterrows():
@@ -50,7 +50,7 @@ def cost(config: Config, frames: Frames) -> pd.DataFrame:
                 "Method": labels[method],
                 "Training, s": number(row["seconds_training"], 1),
                 "s / step": number(row["seconds_training"] / row["steps"], 2),
-                f"s / step / {reference}": number(row["ratio_to_reference"], 2),
+                f"s / step, ratio to {reference}": number(row["ratio_to_reference"], 2),
                 "Process, s": number(row["seconds_total"], 1),
                 "Peak memory, MiB": number(row["peak_memory_bytes"] / 2**20, 0),
             }

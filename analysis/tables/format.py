@@ -1,4 +1,4 @@
-"""How tables write numbers, and the files that they are written to."""
+"""Formats numbers for tables, and writes the files of a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MINUS, MISSING = "\u2212", "\u2013"
 
 
 def percent(value: float, signed: bool = False) -> str:
-    """A share as per cent with one decimal, with a true minus sign."""
+    """A share in per cent, with one decimal and a true minus sign."""
     return number(100 * value, 1, signed)
 
 
 def number(value: float, decimals: int, signed: bool = False) -> str:
-    """Fixed decimals, thousands apart, a dash for what is missing."""
+    """A number with fixed decimals and commas between thousands; a dash for a missing value."""
     if pd.isna(value):
         return MISSING
     text = f"{value:+,.{decimals}f}" if signed else f"{value:,.{decimals}f}"
@@ -31,12 +31,12 @@ def number(value: float, decimals: int, signed: bool = False) -> str:
 
 
 def p_value(value: float) -> str:
-    """Three decimals, or a bound."""
+    """A p-value with three decimals, or <0.001; a dash for a missing value."""
     return MISSING if pd.isna(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def interval(centre: float, low: float, high: float, signed: bool = False) -> str:
-    """Estimate and interval in per cent."""
+    """An estimate and its interval, in per cent."""
     return f"{percent(centre, signed)} [{percent(low, signed)}, {percent(high, signed)}]"
 
 
@@ -79,7 +79,7 @@ LATEX = str.maketrans(
 
 
 def to_latex(frame: pd.DataFrame) -> str:
-    """A booktabs tabular, without a float around it."""
+    """A booktabs tabular, not in a float."""
     lines = [rf"\begin{{tabular}}{{{'l' * len(frame.columns)}}}", r"\toprule"]
     cells = [list(frame.columns), *frame.astype(str).to_numpy().tolist()]
     rows = [" & ".join(str(cell).translate(LATEX) for cell in row) + r" \\" for row in cells]

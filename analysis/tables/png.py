@@ -1,4 +1,4 @@
-"""Sizes of the pictures."""
+"""Table of the sizes of the pictures."""
 
 from __future__ import annotations
 

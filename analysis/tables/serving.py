@@ -1,4 +1,4 @@
-"""Artifacts in an unmodified server."""
+"""Tables of serving by an unmodified server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from art.config.experiment import Config
 
 
 def served(config: Config, frames: Frames) -> pd.DataFrame:
-    """Greedy accuracy through the server beside the evaluation's, on the same problems, and how many differ."""
+    """Greedy accuracy of the server and of the evaluation on the same problems, and how many answers differ."""
     frame, labels = frames["served"], method_labels(config)
     columns = {
         "Model": frame["model"],
@@ -29,21 +29,21 @@ def served(config: Config, frames: Frames) -> pd.DataFrame:
 
 
 def serving_load(config: Config, frames: Frames) -> pd.DataFrame:
-    """Throughput and time to the first token: medians over repeats, and ratios to no image, with their ranges."""
+    """Throughput and time to the first token, and their ratios to no image: medians and ranges over repeats."""
     frame = frames["serving_load"]
     rows = list(frame.itertuples())
     kinds = {"no_image": "no image", "image": "image", "adapter": "adapter"}
     columns = {
         "Model": frame["model"],
         "Task": frame["task"],
-        "Before or over": frame["kind"].map(kinds),
+        "Condition": frame["kind"].map(kinds),
         "Variants": [MISSING if row.kind == "no_image" else str(row.variants) for row in rows],
         "Repeats": frame["repeats"].astype(str),
         "Prompt tokens / request": [number(row.prompt_tokens / row.requests, 1) for row in rows],
         "Tokens / s": [spread(row.rate, row.rate_low, row.rate_high, 0) for row in rows],
-        "Ratio within a repeat": [spread(row.rate_ratio, row.rate_ratio_low, row.rate_ratio_high, 2) for row in rows],
+        "Tokens / s, ratio": [spread(row.rate_ratio, row.rate_ratio_low, row.rate_ratio_high, 2) for row in rows],
         "First token, s": [spread(row.first_token, row.first_token_low, row.first_token_high, 2) for row in rows],
-        "Its ratio": [
+        "First token, ratio": [
             spread(row.first_token_ratio, row.first_token_ratio_low, row.first_token_ratio_high, 2) for row in rows
         ],
     }
@@ -51,16 +51,16 @@ def serving_load(config: Config, frames: Frames) -> pd.DataFrame:
 
 
 def gap(config: Config, frames: Frames) -> pd.DataFrame:
-    """How far an engine's log-probabilities lie from the policy's."""
+    """Log-probability mismatch between engine and policy."""
     frame, labels = frames["gap"], method_labels(config)
     columns = {
         "Model": frame["model"],
         "Task": frame["task"],
-        "Where": frame["source"],
+        "Measured in": frame["source"],
         "Method": frame["method"].map(labels),
         "Tokens": frame["tokens"].map(lambda value: number(value, 0)),
-        "Mean, nats": frame["mean"].map(lambda value: number(value, 4)),
-        "Maximum, nats": frame["maximum"].map(lambda value: number(value, 3)),
+        "Mean mismatch, nats": frame["mean"].map(lambda value: number(value, 4)),
+        "Maximum mismatch, nats": frame["maximum"].map(lambda value: number(value, 3)),
         "Effective sample, %": frame["effective"].map(lambda value: number(100 * value, 2)),
     }
     return pd.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""Settings and software."""
+"""Tables of settings and software."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def hyperparameters(config: Config, frames: Frames) -> pd.DataFrame:
 
 
 def settings(config: Config, frames: Frames) -> pd.DataFrame:
-    """What all methods share: sections image, objective, training, evaluation and analysis, and the seeds."""
+    """Settings that all methods share: the seeds and the sections from image to analysis."""
     rows = [("experiment", "seeds", _plain(list(config.seeds)))]
     for section in ("image", "objective", "training", "evaluation", "serving", "analysis"):
         given = getattr(config, section)
@@ -45,7 +45,7 @@ def versions(config: Config, frames: Frames) -> pd.DataFrame:
 
 
 def _listed(fields: Mapping[str, object]) -> str:
-    """Settings in one line; the engine's kind goes without saying what it is."""
+    """Settings in one line; the word ``kind`` is left out."""
     return ", ".join(f"{key.replace('_', ' ')} {_plain(value)}".removeprefix("kind ") for key, value in fields.items())
 
 

@@ -1,4 +1,4 @@
-"""What a reader sees of a drawn figure, read off its artists: places, colours (as hex), marks, words."""
+"""Reads from the artists of a figure what a reader sees: positions, colours (as hex), marks, words."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ GREY, LIGHT_GREY, WHITE = "#4d4d4d", "#d9d9d9", "#ffffff"
 
 
 def drawn(name: str, config: Config, frames: Mapping[str, pd.DataFrame], results: Path = Path("nowhere")) -> Figure:
-    """The figure, made from no other frames than it says it reads."""
+    """The figure, drawn only from the frames that it declares in ``READS``."""
     module = import_module(f"analysis.figures.{name}")
     with style.applied():
         return module.draw(config, {source: frames[source] for source in module.READS}, results)
 
 
 def points(axes: Axes) -> list[tuple[float, float, str, str, str]]:
-    """Single marks: x, y, marker, colour, fill; from top to bottom of the list as sorted."""
+    """Single marks, sorted: x, y, marker, colour, fill."""
     lines = [line for line in axes.lines if len(line.get_xdata()) == 1]
     return sorted(
         (
@@ -42,7 +42,7 @@ def points(axes: Axes) -> list[tuple[float, float, str, str, str]]:
 
 
 def lines(axes: Axes) -> list[tuple[list[float], list[float], str, str]]:
-    """Lines through several places: xs, ys, line style, colour.  Level and upright ones run from 0 to 1 of the axes."""
+    """Lines through several points, sorted: xs, ys, style, colour.  Across a panel they run from 0 to 1 of the axes."""
     return sorted(
         (_rounded(line.get_xdata()), _rounded(line.get_ydata()), str(line.get_linestyle()), to_hex(line.get_color()))
         for line in axes.lines
@@ -59,7 +59,7 @@ def boxes(axes: Axes) -> list[tuple[float, float, float, float, str]]:
 
 
 def bands(axes: Axes) -> list[tuple[dict[float, tuple[float, float]], str]]:
-    """Filled ranges: lowest and highest y at each x, and the colour."""
+    """Filled ranges: lowest and highest y at each x, and their colours."""
     found = []
     for band in axes.collections:
         corners = np.concatenate([path.vertices for path in band.get_paths()]).round(6)
@@ -69,7 +69,7 @@ def bands(axes: Axes) -> list[tuple[dict[float, tuple[float, float]], str]]:
 
 
 def ticks(axes: Axes, which: str) -> list[tuple[float, str]]:
-    """Places and words of an axis's ticks."""
+    """Positions and labels of an axis's ticks."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     words = [label.get_text() for label in axis.get_ticklabels()]
     return list(zip(_rounded(axis.get_ticklocs()), words, strict=True))
@@ -81,12 +81,12 @@ def titles(figure: Figure) -> list[str]:
 
 
 def labels(figure: Figure, which: str) -> list[str]:
-    """Words along the panels' axes, row by row."""
+    """Labels of the panels' axes, row by row."""
     return [getattr(axes, f"get_{which}label")() for axes in figure.axes]
 
 
 def legend(figure: Figure) -> dict[str, tuple[str, str, str, str]]:
-    """By its words: marker, line style, colour and fill of every line in the legend."""
+    """For each label in the legend: marker, line style, colour and fill of its line."""
     (box,) = figure.legends
     entries = {}
     for line, text in zip(box.get_lines(), box.get_texts(), strict=True):
@@ -96,13 +96,13 @@ def legend(figure: Figure) -> dict[str, tuple[str, str, str, str]]:
 
 
 def words(figure: Figure) -> list[str]:
-    """Words on the figure itself: a message, or the title over all panels."""
+    """Texts on the figure itself: a message, or the title above all panels."""
     over_all = figure.get_suptitle()
     return [over_all] if over_all else [text.get_text() for text in figure.texts]
 
 
 def limits(axes: Axes) -> list[float]:
-    """Left, right, bottom, top."""
+    """Limits of the axes: left, right, bottom, top."""
     return [round(float(edge), 6) for edge in (*axes.get_xlim(), *axes.get_ylim())]
 
 

@@ -1,4 +1,4 @@
-"""A small results tree written through art.records, as the training and evaluation commands would leave it."""
+"""Writes a small results tree with the files that the commands of training, evaluation and serving would write."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from art.store.artifact import Artifact
 from art.store.records import GapRecord, Item, LoadRecord, RunRecord, ServedItem, ServingRecord, StepRecord
 
 SKILL = {"art": 0.8, "lora": 0.85, "soft_prompt": 0.75, "seed_image": 0.32, "random_image": 0.28, "random_string": 0.25}
-PACE = {"art": 0.6, "soft_prompt": 0.8}  # seconds of a step, LoRA's being 1
-# Seconds of a serving check's repeats, and of their first tokens, by what is served and its variants.
+PACE = {"art": 0.6, "soft_prompt": 0.8}  # seconds per step; LoRA has 1
+# Seconds of a serving check's repeats, and to their first tokens, by kind and number of variants.
 LOAD = {
     ("no_image", 0): ([2.0, 3.0, 4.0], [0.1, 0.2, 0.3]),
     ("image", 1): ([2.5, 3.0, 5.0], [0.2, 0.3, 0.6]),
@@ -31,7 +31,7 @@ NUMBERS = {"art": 49_152, "lora": 120_000, "soft_prompt": 2_048}
 
 
 def mapping(**changes: Any) -> dict[str, Any]:
-    """An experiment of one model, one task and all seven kinds, with ``changes`` on top."""
+    """An experiment with one model, one task and all seven kinds of methods; ``changes`` replace sections."""
     return {
         "name": "fake",
         "seeds": [0],
@@ -54,10 +54,10 @@ def mapping(**changes: Any) -> dict[str, Any]:
 
 
 def write_results(root: Path, data: dict[str, Any], items: int = 60) -> tuple[Config, Path]:
-    """Write config.json, seed pictures and every run's files below ``root``."""
+    """Write config.json, seed pictures and the files of every run below ``root``."""
     config = parse_config(data, "fake")
     root.mkdir(parents=True, exist_ok=True)
-    (root / "config.json").write_text(config.model_dump_json())  # in the order given
+    (root / "config.json").write_text(config.model_dump_json())  # keeps the order of the sections
     for number, task in enumerate(config.tasks):
         _save(_seed_picture(config.image.size, number), root / "seeds" / f"{task}.png")
     for run in config.grid():
@@ -113,14 +113,14 @@ def _step(config: Config, step: int, steps: int, skill: float, pace: float, rng:
 def _gap_of(step: int) -> dict[str, float]:
     return {
         "gap_mean": 0.01 * step,
-        "gap_max": 0.5 + 0.1 * (5 * step % 13),  # of steps 1 to 12 the fifth has the largest
+        "gap_max": 0.5 + 0.1 * (5 * step % 13),  # the largest of steps 1 to 12 is that of step 5
         "gap_tokens": 100 * step,
         "effective_share": 1 - 0.01 * step,
     }
 
 
 def write_serving(root: Path, config: Config) -> None:
-    """What the serving checks leave: of each run's answers the first scores otherwise, and the first two read so."""
+    """Write the files of the serving checks: each run's first answer has another score, the first two another text."""
     for model, task in dict.fromkeys((run.model, run.task) for run in config.grid()):
         folder, runs = root / "serving" / model / task, config.served_runs(model, task)
         answers = []
@@ -174,8 +174,7 @@ def write_check(root: Path, config: Config, model: str, task: str) -> None:
 
 
 def write_record(root: Path, config: Config, run: RunKey, **changes: Any) -> None:
-    """Write ``run.json``, or ``evaluation.json`` where that is the command, with ``changes`` on top; and what describes
-    the artifact."""
+    """Write ``run.json`` (``evaluation.json`` for that command), with ``changes`` on top, and ``artifact.json``."""
     kind = config.methods[run.method].kind
     steps = config.training.steps if kind in TRAINED_KINDS else 0
     fields = {

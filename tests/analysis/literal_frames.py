@@ -1,4 +1,4 @@
-"""Small frames written out in a test, and an experiment whose order is neither theirs nor the alphabet's."""
+"""Makes frames from text, and an experiment whose order is neither that of the frames nor the alphabet's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from art.config.reading import parse_config
 
 
 def frame(text: str) -> pd.DataFrame:
-    """Columns and rows as they stand, apart by blanks; a dash is a missing value.
+    """A frame from columns separated by blanks; a dash is a missing value.
 
-    A block after an empty line has further columns of the same rows.
+    A block after an empty line holds further columns of the same rows.
     """
     blocks = (StringIO(block) for block in text.strip().split("\n\n"))
     return pd.concat([pd.read_csv(block, sep=r"\s+", na_values=["-"]) for block in blocks], axis=1)

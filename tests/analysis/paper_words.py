@@ -8,7 +8,7 @@ import typst
 
 
 def said(folder: Path) -> str:
-    """The paper's words."""
+    """The words of the typeset paper."""
     inputs = {"results": "/results", "paper": "/paper"}
     page = typst.compile(folder / "paper/paper.typ", root=folder, format="html", sys_inputs=inputs).decode()
     return " ".join(unescape(re.sub(r"<(style|svg).*?</\1>|<[^>]*>", "", page, flags=re.DOTALL)).split())

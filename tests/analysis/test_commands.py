@@ -1,4 +1,4 @@
-"""The commands on a small results tree: columns, values, errors, the same bytes again."""
+"""Tests the commands on a small results tree: columns, values, errors, the same bytes when repeated."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def measured(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def tree(measured: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
+    """A copy of the results that a test may damage."""
     return Path(shutil.copytree(measured, tmp_path / "results"))
 
 

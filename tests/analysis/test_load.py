@@ -1,4 +1,4 @@
-"""Scores, records and CSV files as read: literal files, every number counted by hand."""
+"""Tests the reading of scores, records and CSV files; expected numbers are counted by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def greedy(**scores: int) -> list[Item]:
 
 
 def write(fake: ModuleType, root: Path, items: Callable[[RunKey], list[Item]]) -> Config:
-    """Evaluations of two models, two tasks, a control and a method with seeds 3 and 1, the items as wanted."""
+    """Write evaluations of two models, two tasks, a control and a method with seeds 3 and 1, with these items."""
     data = fake.mapping(
         models={name: {"path": "nowhere"} for name in ("m2", "m1")},
         tasks={name: {"scorer": "numeric"} for name in ("t2", "t1")},
@@ -86,9 +86,9 @@ USUAL = [*greedy(a=1, b=0, c=1, d=1), *sampled(a=[1, 0], b=[1, 1], c=[0, 0], d=[
     [
         (
             [*greedy(a=1, y=0, c=1, x=1), *USUAL[4:]],
-            "greedy: 4 items x 1 completions, not the 4 x 1 of {first} (first id in one only: b)",
+            "greedy: 4 items x 1 completions, not the 4 x 1 of {first} (first id that only one file has: b)",
         ),
-        (USUAL[1:], "greedy: 3 items x 1 completions, not the 4 x 1 of {first} (first id in one only: a)"),
+        (USUAL[1:], "greedy: 3 items x 1 completions, not the 4 x 1 of {first} (first id that only one file has: a)"),
         (
             [*USUAL[:4], *sampled(a=[1] * 3, b=[1] * 3, c=[1] * 3, d=[1] * 3)],
             "sampled: 4 items x 3 completions, not the 4 x 2 of {first} (same ids)",
@@ -102,7 +102,7 @@ USUAL = [*greedy(a=1, b=0, c=1, d=1), *sampled(a=[1, 0], b=[1, 1], c=[0, 0], d=[
 def test_other_items_than_those_of_the_first_file_are_refused(
     fake: ModuleType, tmp_path: Path, items: list[Item], message: str
 ) -> None:
-    """The run that differs is one of another model."""
+    """The run that differs belongs to another model than the first file."""
     odd = RunKey(model="m1", task="t1", method="picture", seed=1)
     config = write(fake, tmp_path, lambda run: items if run == odd else USUAL)
     with pytest.raises(RecordError) as caught:
@@ -112,7 +112,7 @@ def test_other_items_than_those_of_the_first_file_are_refused(
 
 
 def test_a_sample_that_is_there_twice_is_refused(fake: ModuleType, tmp_path: Path) -> None:
-    twice = [*USUAL[:-1], item("d", 1, 0, "sampled")]  # two of each item still
+    twice = [*USUAL[:-1], item("d", 1, 0, "sampled")]  # each item still has two samples
     config = write(fake, tmp_path, lambda _: twice)
     with pytest.raises(RecordError, match=r"plain/seed0/items\.jsonl: item .* sampled completions"):
         load_scores(config, tmp_path)

@@ -1,4 +1,4 @@
-"""Accuracy, comparisons and cost on literal scores and logs: expected numbers worked out by hand."""
+"""Tests accuracy, comparisons and cost on literal scores and logs; expected numbers are worked out by hand."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ TASKS = {name: {"scorer": "numeric"} for name in ("t1", "t2")}
 
 
 def experiment(fake: ModuleType, analysis: dict[str, Any] | None = None, **changes: Any) -> Config:
-    """Two models, two tasks; another baseline, reference, confidence and number of resamples than the defaults."""
+    """Two models and two tasks; baseline, reference method, confidence and number of resamples are not the defaults."""
     settings = {"baseline": "plain", "reference": "tuned", "confidence": 0.8, "resamples": 4000} | (analysis or {})
     data = {"models": MODELS, "tasks": TASKS, "methods": METHODS, "seeds": [5, 2], "analysis": settings} | changes
     return parse_config(fake.mapping(**data), "test")
 
 
 def right(*counts: int, items: int = 40) -> np.ndarray:
-    """Scores of seeds of which each answers its first so many items."""
+    """Scores, one row per seed: each seed answers the first ``count`` items correctly."""
     return np.array([[float(item < count) for item in range(items)] for count in counts])
 
 
@@ -63,8 +63,8 @@ def test_accuracy_by_hand(fake: ModuleType) -> None:
         ["m2", "t1", "plain", "no_image", "greedy", 1, 40, 0.0],
         ["m1", "t2", "lora", "lora", "sampled", 2, 40, 0.5],
     ]
-    # Right answers of a resample of 40 are binomial with p = 37/40: 10 % of them below 35, 90 % below 39.  BCa's
-    # levels are 5.3 % and 84.5 %, with a bias of -0.101 and an acceleration of -0.085: 34 and 39.
+    # The number of right answers in a resample of 40 is binomial with p = 37/40; its 10 % and 90 % quantiles are 35 and
+    # 39.  BCa's levels are 5.3 % and 84.5 %, from a bias of -0.101 and an acceleration of -0.085: 34 and 39.
     ends = frame[["low", "high", "low_bca", "high_bca"]].to_numpy().tolist()
     assert ends[0] == [35 / 40, 39 / 40, 34 / 40, 39 / 40]
     assert ends[1] == [0.0, 0.0, 0.0, 0.0]
@@ -80,7 +80,7 @@ def test_settings_of_the_analysis_decide_the_resamples(fake: ModuleType) -> None
 
 
 def test_a_comparison_by_hand(fake: ModuleType) -> None:
-    """Of 40 items the method alone answers 15, the baseline alone 3, both 12."""
+    """Of 40 items, only the method answers 15, only the baseline 3, and both answer 12."""
     counts = [15, 3, 12, 10]
     ours, theirs = np.repeat([1.0, 0.0, 1.0, 0.0], counts)[None], np.repeat([0.0, 1.0, 1.0, 0.0], counts)[None]
     scores = {("m1", "t1", "greedy"): cell(plain=theirs, art=ours)}
@@ -88,16 +88,16 @@ def test_a_comparison_by_hand(fake: ModuleType) -> None:
     names = ("model", "task", "decoding", "method", "baseline", "n", "only_method", "only_baseline")
     assert [row[name] for name in names] == ["m1", "t1", "greedy", "art", "plain", 40, 15, 3]
     assert row["difference"] == pytest.approx(12 / 40)
-    # Wins less losses of a resample (multinomial, chances 15/40 and 3/40): 10 % lie below 7, 90 % below 17.
+    # Wins less losses in a resample (multinomial, chances 15/40 and 3/40) have the 10 % and 90 % quantiles 7 and 17.
     assert (row["low"], row["high"]) == (7 / 40, 17 / 40)
-    # Of 18 discordant items at most 3 on one side: 2 (1 + 18 + 153 + 816) / 2^18.
+    # Of 18 discordant items, at most 3 fall on one side: 2 (1 + 18 + 153 + 816) / 2^18.
     assert row["p_exact"] == row["p_holm"] == pytest.approx(988 / 2**17)
-    # Connor's formula at a level of 20 %: (1.2816 sqrt(.45) + 0.8416 sqrt(.45 - d^2))^2 / d^2 = 40.
+    # Connor's formula for a level of 20 %: (1.2816 sqrt(.45) + 0.8416 sqrt(.45 - d^2))^2 / d^2 = 40.
     assert row["mde"] == pytest.approx(0.22025, abs=1e-5)
 
 
 def test_a_family_is_all_methods_and_tasks_of_a_model_decoding_and_baseline(fake: ModuleType) -> None:
-    """One run that answers k items more than another, and none less, has an exact p of 2 / 2^k."""
+    """If one run answers all items of another and k more, the exact p is 2 / 2^k."""
     config = experiment(fake, {"resamples": 199})
     scores = {
         ("m1", "t1", "greedy"): cell(plain=right(0), art=right(9), tuned=right(5)),
@@ -112,13 +112,13 @@ def test_a_family_is_all_methods_and_tasks_of_a_model_decoding_and_baseline(fake
         ("m1", "t1", "greedy", "plain", "art"): (1 / 256, 4 / 256),
         ("m1", "t1", "greedy", "plain", "tuned"): (1 / 16, 2 / 16),
         ("m1", "t1", "greedy", "tuned", "art"): (1 / 8, 2 / 8),
-        ("m1", "t2", "greedy", "plain", "art"): (1 / 16, 2 / 16),  # not 1 / 16: no smaller than the one before
+        ("m1", "t2", "greedy", "plain", "art"): (1 / 16, 2 / 16),  # not 1 / 16: adjusted p-values never decrease
         ("m1", "t2", "greedy", "plain", "tuned"): (1 / 64, 3 / 64),
         ("m1", "t2", "greedy", "tuned", "art"): (1 / 2, 1 / 2),
         ("m2", "t1", "greedy", "plain", "art"): (1 / 4, 1 / 4),
         ("m2", "t1", "greedy", "plain", "tuned"): (1 / 32, 2 / 32),
         ("m2", "t1", "greedy", "tuned", "art"): (1 / 4, 1 / 4),
-        # Two seeds win every resample: the bootstrap's 2 / 200 counts.
+        # Two seeds have no exact p; they win every resample, so p_bootstrap is 2 / 200.
         ("m1", "t1", "sampled", "plain", "art"): (math.nan, 0.01),
         ("m1", "t1", "sampled", "plain", "tuned"): (1 / 256, 2 / 256),
         ("m1", "t1", "sampled", "tuned", "art"): (math.nan, 0.01),
@@ -138,7 +138,7 @@ def test_only_one_run_against_one_has_an_exact_p(fake: ModuleType, ours: int, th
 
 
 def test_an_exact_p_of_mean_scores_counts_samples(fake: ModuleType) -> None:
-    """Gains of 1, 1 and 2 of four samples: of 8 flips of their signs two reach 4."""
+    """Gains of 1, 1 and 2 of four samples: among their 8 sign flips, two sums are at least as far from 0 as 4."""
     scores = {("m1", "t1", "sampled"): cell(4, art=np.array([[0.25, 0.75, 1.0]]), plain=np.array([[0.0, 0.5, 0.5]]))}
     assert measures.comparisons(Experiment(experiment(fake), Path(), scores))["p_exact"].tolist() == [0.25]
 
@@ -158,12 +158,12 @@ def test_what_is_compared_with_what(fake: ModuleType) -> None:
     against_plain = [("lora", "plain"), ("tuned", "plain"), ("art", "plain")]
     assert pairs(full) == [*against_plain, ("lora", "tuned"), ("art", "tuned")]
     assert pairs(full, reference="plain") == against_plain
-    assert pairs(cell(lora=right(4), plain=right(4))) == [("lora", "plain")], "no reference here"
+    assert pairs(cell(lora=right(4), plain=right(4))) == [("lora", "plain")], "the reference method was not run"
     assert pairs(cell(plain=right(4))) == []
 
 
 def write_runs(fake: ModuleType, root: Path, config: Config) -> None:
-    """Logs of two steps; what a run takes is a multiple of its cell's, so that ratios are the same in every cell."""
+    """Write logs of two steps; times of runs are multiples of a cell's unit, so that all cells have equal ratios."""
     for run in config.grid():
         unit = {"m1": 1, "m2": 10}[run.model] * {"t1": 1, "t2": 3}[run.task]
         took = (

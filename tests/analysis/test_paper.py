@@ -1,4 +1,4 @@
-"""The paper is typeset from a run's files, and from nothing else."""
+"""Tests that the paper is typeset from the files of an experiment, and from nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def typeset(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def make(root: Path, data: dict[str, Any], figures: Path | None = None) -> Path:
-    """A project folder with results, tables and figures of an invented run; figures may be taken from another one."""
+    """A project folder with results, tables and figures of an invented experiment.
+
+    With ``figures`` (another such folder), its figures are copied instead of drawn.
+    """
     shutil.copytree(ROOT / "paper", root / "paper", ignore=shutil.ignore_patterns("tables", "figures", "*.pdf"))
     config, _ = write_results(root / "results", data)
     if config.serving is not None:

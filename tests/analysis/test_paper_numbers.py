@@ -1,4 +1,4 @@
-"""The sentences of the paper take their numbers from the right rows and columns."""
+"""Tests that the sentences of the paper take their numbers from the right rows and columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis.registry import FIGURES, TABLES
 from art.config.reading import parse_config
 
 PAPER = Path(__file__).parents[2] / "paper"
-# An experiment of two models and two tasks; what the paper says of it is worked out by hand.
+# An experiment with two models and two tasks; the expected sentences are worked out by hand.
 LITERAL = {
     "accuracy": """
 model   task      method      decoding accuracy
@@ -153,7 +153,7 @@ SENTENCES = (
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the paper says of the data above, beside empty figures and tables."""
+    """The words of the paper for the data above, with empty figures and tables."""
     root = tmp_path_factory.mktemp("literal")
     for folder in ("paper/tables", "paper/figures", "results/analysis"):
         (root / folder).mkdir(parents=True)
@@ -187,7 +187,7 @@ def test_sentences_have_the_numbers_of_their_rows(words: str, sentence: str) -> 
 
 
 def test_what_is_not_there_is_not_said(words: str) -> None:
-    assert "no statement about a GPU" not in words, "one of the devices is one"
+    assert "no statement about a GPU" not in words, "one of the devices is a GPU"
     assert "No trained method is significantly worse" not in words
     assert words.count("accuracy is") == 3 and words.count("mean difference to") == 1
     assert words.count("Within ") == 1 and words.count(" trained numbers, ") == 2

@@ -1,4 +1,4 @@
-"""Sizes, growth and distances of pictures: every file another picture, so that none can stand for another."""
+"""Tests sizes, growth and distances of pictures; all files differ, so that a wrong file is noticed."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ TASKS = ("t1", "t2")
 
 
 def picture(lines: int, level: int = 100) -> np.ndarray:
-    """A flat picture, but for some lines of noise: the more, the larger its file."""
+    """A flat picture with some lines of noise; more lines make its file larger."""
     pixels = np.full((SIZE, SIZE, 3), level, np.uint8)
     pixels[:lines] = np.random.default_rng(lines).integers(0, 256, (lines, SIZE, 3))
     return pixels
 
 
 SEED = {"t1": picture(2), "t2": picture(3)}
-# Of ART's runs by task, method and seed: the pictures of step 0, 5 and 10, the last being the artifact.
+# Lines of noise in the pictures of steps 0, 5 and 10 (the artifact), by task, method and seed of ART's runs.
 LINES = {
     ("t1", "grey", 4): (7, 9, 8),
     ("t1", "grey", 1): (10, 11, 13),
@@ -80,9 +80,9 @@ def tree(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Co
 
 
 def scores(*left_out: str) -> dict[tuple[str, str, str], Cell]:
-    """Of ten items: 9 and 4 right with ART's seeds 4 and 1, 3 and 2 with the baseline's draws; one less in t2.
+    """Scores of ten items: ``grey`` has 9 and 4 right with seeds 4 and 1, the baseline's draws 3 and 2; one less in t2.
 
-    The second model answers nothing without a picture.
+    Model n answers nothing with the baseline.
     """
     cells = {}
     for less, task in enumerate(TASKS):
@@ -136,7 +136,7 @@ def test_gain_is_of_the_one_run_over_the_baselines_mean(tree: tuple[Config, Path
     for key, (accuracy, gain) in {
         ("m", "t1", "grey", 4): (0.9, 0.65),  # the baseline: 0.25
         ("m", "t1", "grey", 1): (0.4, 0.15),
-        ("m", "t2", "bound", 1): (0.4, 0.25),  # here 0.15
+        ("m", "t2", "bound", 1): (0.4, 0.25),  # in t2: 0.15
         ("m", "t2", "noise", 1): (0.6, 0.45),
         ("m", "t2", "original", 0): (0.3, 0.15),
         ("n", "t2", "original", 0): (0.3, 0.3),
@@ -165,8 +165,8 @@ def test_distance_is_to_the_seed_picture_also_from_a_grey_start(tree: tuple[Conf
         assert row.measured_max == np.abs(gap).max() and row.measured_mean == pytest.approx(np.abs(gap).mean())
         assert row.psnr == pytest.approx(20 * math.log10(255 / np.linalg.norm(gap) * math.sqrt(gap.size)))
         assert pd.isna(row.max_distance) if key[1] == "grey" else row.max_distance == 9
-    assert frame["max_distance"].dtype == "Int64", "whole numbers in the file, missing ones too"
-    # Right answers of a resample of ten: binomial with p = .9 and .4, 80 % of them from 8 to 10 and from 2 to 6.
+    assert frame["max_distance"].dtype == "Int64", "written as whole numbers, although some are missing"
+    # The number of right answers in a resample of ten is binomial with p = .9 and .4; 80 % lie in 8 to 10 and 2 to 6.
     assert frame[["accuracy", "low", "high"]].head(2).to_numpy().tolist() == [[0.9, 0.8, 1.0], [0.4, 0.2, 0.6]]
 
 

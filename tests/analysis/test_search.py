@@ -1,4 +1,4 @@
-"""Choosing among variants: literal validation curves, ranks and areas worked out by hand."""
+"""Tests the selection of variants on literal validation curves; ranks and areas are worked out by hand."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "lora_r16": {"kind": "lora", "rank": 16, "models": ["n", "m"]},
     "no_image": {"kind": "no_image"},
 }
-# Accuracies at steps 0, 10, 20 of two seeds.  ART's variants: the first is second on m/a, ties on m/b, first on n/a,
-# and second on n/b.
+# Accuracies at steps 0, 10 and 20 of two seeds.  The first of ART's variants has rank 2 on m/a and n/b, rank 1 on n/a,
+# and a tie on m/b.
 CURVES = {
     ("m", "a", "art_lr0.4"): ((0.0, 0.2, 0.2), (0.0, 0.4, 0.6)),
     ("m", "a", "art_lr0.8"): ((0.0, 0.1, 0.5), (0.0, 0.1, 0.5)),
@@ -48,7 +48,7 @@ def curve(*accuracy: float | None) -> list[StepRecord]:
 def write(
     fake: ModuleType, root: Path, curves: Callable[[RunKey], tuple[float, ...]], methods: dict[str, Any], **changes: Any
 ) -> Config:
-    """Logs of an experiment of two models and two tasks."""
+    """Write the logs of an experiment with two models and two tasks."""
     data = fake.mapping(
         methods={"plain": {"kind": "no_image"}} | methods,
         models={name: {"path": "nowhere"} for name in ("m", "n")},
@@ -65,7 +65,7 @@ def write(
 
 
 def usual(run: RunKey) -> tuple[float, ...]:
-    """ART's curves as above; of LoRA's variants, which lie between them, the second is better throughout."""
+    """ART's curves are those above; LoRA's are constant, and its second variant is always better."""
     height = {"lora_r8": 0.45, "lora_r16": 0.55}.get(run.method, 0.0)
     return CURVES.get((run.model, run.task, run.method), ((height,) * 3,) * 2)[run.seed]
 
@@ -91,7 +91,7 @@ def test_variants_are_ranked_within_their_kind_on_each_model_and_task(fake: Modu
     assert (frame["seeds"] == 2).all()
     rows = frame.set_index("method")
     assert rows.loc["art_lr0.4", "final"].tolist() == pytest.approx([0.4, 0.2, 0.9, 0.6])
-    assert rows.loc["art_lr0.4", "area"].iloc[0] == pytest.approx((0.6 + 1.4) / 8)  # seeds: 0.6 / 4, 1.4 / 4
+    assert rows.loc["art_lr0.4", "area"].iloc[0] == pytest.approx((0.6 + 1.4) / 8)  # of 0.6 / 4 and 1.4 / 4
     assert rows.loc["art_lr0.4", "rank"].tolist() == [2, 1.5, 1, 2]
     assert rows.loc["art_lr0.8", "rank"].tolist() == [1, 1.5, 2, 1]
     assert rows.loc["lora_r8", "rank"].tolist() == [2, 2, 2, 2]
@@ -117,17 +117,17 @@ def test_variants_are_ranked_within_their_kind_on_each_model_and_task(fake: Modu
 @pytest.mark.parametrize(
     ("curves", "chosen"),
     [
-        # Finals tie, then ranks do: the larger area.
+        # The final accuracies tie, so the ranks do, too: the larger area decides.
         ({"z": ((0, 0.2, 0.5), (0, 0.2, 0.5)), "y": ((0, 0.4, 0.5), (0, 0.4, 0.5))}, "y"),
-        # The rank comes before the area.
+        # The rank counts before the area.
         ({"z": ((0, 0.9, 0.5), (0, 0.9, 0.5)), "y": ((0, 0.1, 0.6), (0, 0.1, 0.6))}, "y"),
-        # Areas of 0.35 and 0.15 against two of 0.3: the mean counts, not the largest.
+        # Areas of 0.35 and 0.15 against two of 0.3: the mean area counts, not the largest.
         ({"z": ((0, 0.45, 0.5), (0, 0.05, 0.5)), "y": ((0, 0.35, 0.5), (0, 0.35, 0.5))}, "y"),
-        # First once each.  The mean final of the first is larger, the mean area of the second.
+        # Each is first once: z has the larger mean final accuracy, y the larger mean area.
         ({"z": ((0, 0.0, 0.9), (0, 0.0, 0.1)), "y": ((0, 0.5, 0.5), (0, 0.5, 0.4))}, "y"),
-        # Ranks 1 and 3, 2 and 1, 3 and 2: the mean counts, not the best.
+        # Ranks 1 and 3, 2 and 1, 3 and 2: the mean rank counts, not the best.
         ({"z": ((0, 0.9, 0.9), (0, 0.9, 0.1)), "y": ((0, 0, 0.5), (0, 0, 0.9)), "x": ((0, 0, 0.1), (0, 0, 0.5))}, "y"),
-        # All equal: the first of the configuration, not of the alphabet.
+        # All are equal: the first in the configuration is chosen, not the first in the alphabet.
         (dict.fromkeys("zyx", ((0, 0.2, 0.5), (0, 0.2, 0.5))), "z"),
     ],
 )
@@ -162,7 +162,7 @@ def test_kinds_may_be_searched_on_other_tasks(fake: ModuleType, tmp_path: Path) 
 
 def test_a_log_without_checks_is_named(fake: ModuleType, tmp_path: Path) -> None:
     config = write(fake, tmp_path, lambda _: (None, None), {"lora": {"kind": "lora"}})
-    with pytest.raises(RecordError, match=r"m/a/lora/seed0/train\.jsonl: holds no validation accuracy"):
+    with pytest.raises(RecordError, match=r"m/a/lora/seed0/train\.jsonl: has no validation accuracy"):
         search(Experiment(config, tmp_path))
 
 

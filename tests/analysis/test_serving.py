@@ -1,4 +1,4 @@
-"""What is made of serving checks: hand-computed numbers, and checks of another experiment refused."""
+"""Tests the measures, tables and figure of serving checks, with numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def options(root: Path, out: Path) -> tuple[str | Path, ...]:
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results with a serving check, two seeds, measured."""
+    """Measured results of two seeds, with a serving check."""
     root = tmp_path_factory.mktemp("served")
     config, _ = write_results(root, mapping(methods=METHODS, serving=SERVING, seeds=[3, 1]))
     write_serving(root, config)
@@ -55,7 +55,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tree(checked: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage."""
+    """A copy of the results that a test may damage."""
     return Path(shutil.copytree(checked, tmp_path / "results"))
 
 
@@ -67,23 +67,23 @@ def test_answers_beside_the_evaluations(checked: Path) -> None:
     frame = read_csv(checked / "analysis/served.csv")
     assert list(frame.columns) == serving.SERVED
     assert list(frame["method"]) == list(METHODS)
-    assert list(frame["seed"]) == [0, 3, 3, 3, 0], "the first seed or draw"
+    assert list(frame["seed"]) == [0, 3, 3, 3, 0], "the first seed or draw is served"
     assert set(frame["engine"]) == {"transformers"}, "one engine evaluates all"
     for row in frame.itertuples():
         path = checked / f"runs/tiny-1m/arithmetic/{row.method}/seed{row.seed}/items.jsonl"
         scores = [item.score for item in read_records(path, Item) if item.decoding == "greedy"][:20]
         assert row.n == 20 and row.accuracy_evaluated == pytest.approx(sum(scores) / 20)
-        change = (1 - 2 * scores[0]) / 20  # the first of 20 scores otherwise
+        change = (1 - 2 * scores[0]) / 20  # the first of 20 answers has another score
         assert row.difference == pytest.approx(change)
         assert row.accuracy_served == pytest.approx(sum(scores) / 20 + change)
         assert (row.score_differs, row.text_differs) == (pytest.approx(0.05), pytest.approx(0.1))
-        # One problem of 20 differs; a resample of 20 holds it k times, k binomial with mean 1: 95 % within 0 to 3.
+        # One problem of 20 differs; a resample holds it k times, k being binomial with mean 1: 95 % lie in 0 to 3.
         assert sorted(abs(round(20 * edge)) for edge in (row.low, row.high)) == [0, 3]
         assert row.p_exact == 1.0
 
 
 def answered(root: Path, served: list[Item], evaluated: list[Item], analysis: dict[str, Any]) -> pd.DataFrame:
-    """The row of a control that was served these answers, in an experiment that vLLM evaluates."""
+    """The rows of two controls with these served and evaluated answers, in an experiment that vLLM evaluates."""
     methods = {"no_image": {"kind": "no_image"}, "plain": {"kind": "seed_image"}}
     settings = {"reference": "plain"} | analysis
     data = mapping(methods=methods, serving={"problems": 8}, engine={"kind": "vllm"}, analysis=settings)
@@ -101,7 +101,7 @@ def item(name: str, score: int, completion: str = "x", decoding: str = "greedy")
 
 
 def test_answers_are_paired_by_id_with_the_greedy_ones(tmp_path: Path) -> None:
-    """Ten problems evaluated, eight served in another order: three gained, one lost, five with another text."""
+    """Ten problems are evaluated, eight served in another order: three are gained, one lost, five have another text."""
     scores = dict(zip("abcdefghij", (1, 0, 0, 1, 1, 0, 0, 1, 0, 1), strict=True))
     evaluated = [item(name, score) for name, score in scores.items()]
     evaluated += [item(name, 1 - score, "z", "sampled") for name, score in scores.items()]
@@ -115,7 +115,7 @@ def test_answers_are_paired_by_id_with_the_greedy_ones(tmp_path: Path) -> None:
     names = ["n", "accuracy_served", "accuracy_evaluated", "difference", "score_differs", "text_differs"]
     assert row[names].tolist() == [8, 6 / 8, 4 / 8, 2 / 8, 4 / 8, 5 / 8]
     assert row["p_exact"] == 2 * (1 + 4) / 16
-    assert (row["low"], row["high"]) == (0.0, 0.5)  # gains less losses of a resample, 15 % below 0, 85 % below 4 of 8
+    assert (row["low"], row["high"]) == (0.0, 0.5)  # gains less losses of a resample: quantiles 0 and 4 of 8
 
 
 def test_settings_of_the_analysis_and_the_method_decide_the_resamples(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_settings_of_the_analysis_and_the_method_decide_the_resamples(tmp_path: 
     frames = [answered(tmp_path, served, evaluated, {"resamples": 100} | change) for change in changes]
     ends = [tuple(frame.loc[1, ["low", "high"]]) for frame in frames]
     assert ends[0] == ends[1] and len(set(ends)) == 4
-    assert tuple(frames[0].loc[0, ["low", "high"]]) != ends[0], "another method, the same answers"
+    assert tuple(frames[0].loc[0, ["low", "high"]]) != ends[0], "each method has its own resamples"
 
 
 def test_every_model_and_task_has_its_rows_in_the_configs_order(tmp_path: Path) -> None:
@@ -165,12 +165,12 @@ def test_what_serving_costs(checked: Path) -> None:
     assert (frame["repeats"] == 3).all() and (frame["requests"] == 8).all()
     assert (frame["completion_tokens"] == 600).all()
     assert [rows[key]["prompt_tokens"] for key in (("no_image", 0), ("image", 1), ("adapter", 1))] == [200, 328, 200]
-    # 600 tokens in 2, 3, 4 s; with an image in 2.5, 3, 5 s; with four in 4, 3, 8 s.
+    # 600 tokens take 2, 3, 4 s without an image; 2.5, 3, 5 s with one image; 4, 3, 8 s with four.
     ends = ("", "_low", "_high", "_ratio", "_ratio_low", "_ratio_high")
     for key, wanted in {
         ("no_image", 0): (200, 150, 300, 1, 1, 1),
-        ("image", 1): (200, 120, 240, 0.8, 0.8, 1),  # of 0.8, 1, 0.8
-        ("image", 4): (150, 75, 200, 0.5, 0.5, 1),  # of 0.5, 1, 0.5, not 150 / 200
+        ("image", 1): (200, 120, 240, 0.8, 0.8, 1),  # ratios 0.8, 1, 0.8
+        ("image", 4): (150, 75, 200, 0.5, 0.5, 1),  # ratios 0.5, 1, 0.5; not 150 / 200
         ("adapter", 1): (100, 75, 150, 0.5, 0.5, 0.5),
         ("adapter", 4): (600 / 9, 50, 100, 1 / 3, 1 / 3, 1 / 3),
     }.items():
@@ -187,9 +187,9 @@ def test_how_far_log_probabilities_lie_apart(checked: Path) -> None:
     assert list(server["method"]) == list(METHODS) and list(server["tokens"]) == [1000, 1001, 1002, 1003, 1004]
     assert set(server["mean"]) == {0.002} and set(server["maximum"]) == {0.25} and set(server["effective"]) == {0.999}
     training = frame[frame["source"] != "server"]
-    assert list(training["method"]) == ["art_vllm", "art_vllm"], "engines that are not the policy"
+    assert list(training["method"]) == ["art_vllm", "art_vllm"], "only where the engine is not the policy itself"
     assert list(training["source"]) == ["training, seed 3", "training, seed 1"]
-    # Steps 1 to 12 with 100 k tokens each and gaps of k / 100: sum k^2 = 650, sum k = 78.
+    # Step k of 1 to 12 has 100 k tokens and a mismatch of k / 100: sum k^2 = 650, sum k = 78.
     for row in training.itertuples():
         assert row.tokens == 7800 and row.mean == pytest.approx(0.01 * 650 / 78)
         assert row.maximum == pytest.approx(0.5 + 0.1 * 12) and row.effective == pytest.approx(1 - 0.01 * 650 / 78)
@@ -212,7 +212,8 @@ def test_other_problems_are_refused(tree: Path) -> None:
     strange = [one.model_copy(update={"id": "strange"}) if one.method == "lora" else one for one in answers]
     for wrong in (strange, [one for one in answers if one.method != "lora"]):
         write_records(path, wrong)
-        with pytest.raises(RecordError, match=r"served\.jsonl: lora: not the problems of .*lora/seed3/items\.jsonl"):
+        message = r"served\.jsonl: lora: no answers, or answers to problems that are not in .*lora/seed3/items\.jsonl"
+        with pytest.raises(RecordError, match=message):
             serving.served(Experiment(settings(tree), tree))
 
 
@@ -231,11 +232,11 @@ def test_tables_say_the_same(checked: Path, tmp_path: Path) -> None:
     assert list(load["Variants"]) == ["\u2013", "1", "4", "1", "4"]
     assert list(load["Prompt tokens / request"]) == [25.0, 41.0, 41.0, 25.0, 25.0]
     assert list(load["Tokens / s"])[1:3] == ["200 [120, 240]", "150 [75, 200]"]
-    assert list(load["Ratio within a repeat"])[:3] == ["1.00 [1.00, 1.00]", "0.80 [0.80, 1.00]", "0.50 [0.50, 1.00]"]
-    assert [cell.split()[0] for cell in load["Its ratio"]] == ["1.00", "2.00", "4.00", "1.33", "3.50"]
-    assert load["Its ratio"][2] == "4.00 [3.00, 4.00]"
-    assert list(gap["Where"]) == ["server"] * 5 + ["training, seed 3", "training, seed 1"]
-    assert list(gap["Mean, nats"]) == [0.002] * 5 + [0.0833] * 2
+    assert list(load["Tokens / s, ratio"])[:3] == ["1.00 [1.00, 1.00]", "0.80 [0.80, 1.00]", "0.50 [0.50, 1.00]"]
+    assert [cell.split()[0] for cell in load["First token, ratio"]] == ["1.00", "2.00", "4.00", "1.33", "3.50"]
+    assert load["First token, ratio"][2] == "4.00 [3.00, 4.00]"
+    assert list(gap["Measured in"]) == ["server"] * 5 + ["training, seed 3", "training, seed 1"]
+    assert list(gap["Mean mismatch, nats"]) == [0.002] * 5 + [0.0833] * 2
 
 
 def test_the_figure_of_serving(checked: Path, tmp_path: Path) -> None:

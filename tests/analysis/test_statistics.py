@@ -1,4 +1,4 @@
-"""Hand-computed values, peers' values (scipy, statsmodels), and coverage on known distributions."""
+"""Tests the statistics against values by hand, scipy and statsmodels, and by coverage on known distributions."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_scores_of_other_shapes_are_refused(scores: dict[str, np.ndarray]) -> No
 @pytest.mark.parametrize("confidence", [0.6, 0.95])
 @pytest.mark.parametrize("scale", [1, 1 / 8])
 def test_intervals_agree_with_scipy(confidence: float, scale: float) -> None:
-    """The same resamples given to both.  Means of coarse scores tie, and two seeds disagree on most items."""
+    """Both get the same resamples.  Scores are coarse, so that means tie; two seeds disagree on most items."""
     scores = np.floor(np.random.default_rng(4).exponential(8 * scale, (2, 16))) / scale
     by_item = (scores.mean(axis=0),)
     theirs = bootstrap(by_item, np.mean, n_resamples=2000, method="BCa", confidence_level=confidence, rng=1)
@@ -89,14 +89,14 @@ def test_interval_of_equal_scores_has_no_width() -> None:
 
 
 def test_bca_where_only_seeds_differ_is_the_percentile_interval() -> None:
-    """No item deviates from the mean, so nothing accelerates; and half of these resamples lie below the mean."""
+    """No item deviates from the mean, so the acceleration is 0; half of the resamples lie below it: the bias is 0."""
     scores, samples = np.repeat([[0.0], [1.0]], 5, axis=1), np.array([0.0, 0.25, 0.5, 0.75, 1.0])
     assert statistics.bca_interval(samples, scores, 0.8) == pytest.approx((0.1, 0.9))
 
 
 @pytest.mark.parametrize("side", [-1, 1])
 def test_bca_of_resamples_all_on_one_side_is_finite(side: int) -> None:
-    """None of four below counts as half a one: the bias is the normal quantile of 1/8 (or 7/8)."""
+    """Zero of four resamples below the mean count as 0.5: the bias is the normal quantile of 1/8 (or 7/8)."""
     samples, scores = side * np.array([1.0, 2.0, 3.0, 4.0]), np.zeros((1, 6))
     levels = norm.cdf(2 * norm.ppf(0.5 - side * 3 / 8) + norm.ppf([0.1, 0.9]))
     expected = tuple(np.interp(levels, np.linspace(0, 1, 4), np.sort(samples)))
@@ -104,7 +104,7 @@ def test_bca_of_resamples_all_on_one_side_is_finite(side: int) -> None:
 
 
 def test_resamples_equal_to_a_mean_that_is_no_round_number_tie_with_it() -> None:
-    """Scores and resamples three times as large, which are exact, have an interval three times as wide."""
+    """Scores and resamples times three are exact numbers; their interval must be three times as wide."""
     scores, samples = np.array([[1.0, 0.0, 0.0]]), distribution(np.array([[1.0, 0.0, 0.0]]))
     exact = statistics.bca_interval(np.rint(3 * samples), 3 * scores, 0.7)
     assert statistics.bca_interval(samples, scores, 0.7) == pytest.approx(tuple(edge / 3 for edge in exact))
@@ -124,7 +124,7 @@ def test_intervals_cover_a_binomial_share(chance: float) -> None:
 
 
 def test_intervals_cover_items_and_seeds() -> None:
-    """Item and seed effects, ten seeds: an interval over items alone would cover far less."""
+    """With item and seed effects and ten seeds, an interval over items alone covers far less."""
     trials, covered, items_only = 200, 0, 0
     for trial in range(trials):
         rng = np.random.default_rng(trial)
@@ -152,11 +152,11 @@ def test_paired_p_values_are_uniform_without_a_difference() -> None:
         exacts.append(statistics.paired_exact_p((a - b)[0], 1))
     assert kstest(boots, "uniform").statistic < 0.12
     assert np.mean(np.array(boots) < 0.05) < 0.09
-    assert np.mean(np.array(exacts) < 0.05) < 0.07  # exact: at most .05, but for chance
+    assert np.mean(np.array(exacts) < 0.05) < 0.07  # an exact test rejects at most .05; the rest is chance
 
 
 def test_bootstrap_p_stays_valid_when_one_side_has_more_draws() -> None:
-    """Same chance of success on both sides, three draws against one."""
+    """Both sides have the same chance of success; one has three draws, the other one."""
     rejected = 0
     for trial in range(300):
         scores = {"one": binary(2 * trial, 1, 200, 0.3), "three": binary(2 * trial + 1, 3, 200, 0.3)}
@@ -183,12 +183,12 @@ def test_exact_p_of_several_samples_by_enumeration() -> None:
 
 def test_exact_p_takes_the_nearest_whole_numbers() -> None:
     difference = np.array([0.29, 0.58, 0.57])
-    assert (100 * difference).astype(int).tolist() == [28, 57, 56]  # what cutting off would give
+    assert (100 * difference).astype(int).tolist() == [28, 57, 56]  # truncation would give these
     assert statistics.paired_exact_p(difference, 100) == 2 / 8
 
 
 def test_exact_p_is_at_most_1() -> None:
-    assert statistics.paired_exact_p(np.array([1.0, -1.0] * 38), 1) == 1  # the chances add up to a little more
+    assert statistics.paired_exact_p(np.array([1.0, -1.0] * 38), 1) == 1  # rounding makes the sum more than 1
 
 
 def test_exact_p_refuses_a_wrong_number_of_samples() -> None:
@@ -198,7 +198,7 @@ def test_exact_p_refuses_a_wrong_number_of_samples() -> None:
 
 def test_discordance_by_hand() -> None:
     method, baseline = np.array([[1.0, 1, 0, 0], [1, 0, 0, 0]]), np.array([[0.0, 1, 1, 0], [0, 1, 0, 0]])
-    # Item by item 1, 1/2, 0, 0 against 0, 1, 1/2, 0.
+    # Means by item: 1, 1/2, 0, 0 against 0, 1, 1/2, 0.
     assert statistics.discordance(method, baseline) == (1.0, 1.0)
 
 
@@ -231,7 +231,7 @@ def test_minimum_detectable_difference_solves_connors_formula(
 
 def test_minimum_detectable_difference_at_its_limits() -> None:
     assert math.isnan(statistics.minimum_detectable_difference(300, 0.0))
-    # One item is too few for the formula: no difference, not even 1, would be found.
+    # With one item, no difference has the wanted power, not even 1: the formula gives more than 1.
     assert statistics.minimum_detectable_difference(1, 1.0) > 1
 
 
@@ -243,4 +243,4 @@ def test_minimum_detectable_difference_has_the_promised_power() -> None:
     p_values = [
         statistics.paired_exact_p(np.array([1.0] * more + [-1.0] * less + [0.0]), 1) for more, less, _ in counts
     ]
-    assert 0.70 <= np.mean(np.array(p_values) < 0.05) <= 0.86  # the exact test is a little conservative
+    assert 0.70 <= np.mean(np.array(p_values) < 0.05) <= 0.86  # the exact test is slightly conservative

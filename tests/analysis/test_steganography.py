@@ -18,7 +18,7 @@ FLAT = np.full((32, 32, 3), 7, np.uint8)
 
 
 def _file(pixels: np.ndarray, name: str) -> bytes:
-    """A PNG made of our filtered rows, chunk by chunk."""
+    """A PNG written chunk by chunk from our filtered rows."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
@@ -32,7 +32,7 @@ def _file(pixels: np.ndarray, name: str) -> bytes:
 @pytest.mark.parametrize("name", ["none", "sub", "up", "average", "paeth"])
 def test_filtered_rows_are_a_png_of_the_same_pixels_and_size(name: str) -> None:
     picture = np.cumsum(NOISE, axis=1).astype(np.uint8)
-    picture[:24] = NOISE[:24] % 2  # what zlib's levels compress to other sizes
+    picture[:24] = NOISE[:24] % 2  # compresses to different sizes at different levels of zlib
     data = _file(picture, name)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), picture)
     assert len(data) == ENCODERS[f"png_{name}"](picture)
@@ -45,7 +45,7 @@ def test_fixed_setting_is_the_size_of_the_artifact(pixels: np.ndarray) -> None:
 
 
 def test_compressors_run_at_their_strongest_or_usual_setting() -> None:
-    """Others' defaults are ours for bz2 and lzma; a gzip file is the same stream with 12 more bytes around it."""
+    """bz2 and lzma have the defaults of the libraries; a gzip file is zlib's stream with 12 more bytes around it."""
     y, x = np.mgrid[:192, :192]
     picture = np.dstack([(y * y + x) // 97, (x * x + y) // 97, x * y // 61]).astype(np.uint8)
     picture[:96] = np.random.default_rng(0).integers(0, 2, (96, 192, 3))
@@ -73,7 +73,7 @@ def test_spectrum_of_a_wave_peaks_at_its_frequency() -> None:
 
 
 def test_spectrum_of_noise_is_its_variance() -> None:
-    """White noise of variances 1, 4 and 9 around levels far apart: 14/3 on average, and nothing of the levels."""
+    """White noise of variances 1, 4 and 9 has a mean power of 14/3; the levels around which it lies have no effect."""
     noise = np.random.default_rng(1).normal([10, 100, 240], [1, 2, 3], (96, 64, 3))
     power = 10 ** log_power(noise)
     assert power.mean() == pytest.approx(14 / 3, rel=0.05)
@@ -86,7 +86,7 @@ def test_a_wave_that_does_not_fit_the_picture_leaks_no_further_than_hann_windows
     power = log_power(np.repeat(np.expand_dims(wave, 1 - axis), 64, 1 - axis)[:, :, None] * np.ones(3))
     line = np.take(power, 32, 1 - axis)
     assert line.argmax() in (23, 24, 40, 41)
-    assert line.max() - line[0] > 7  # 70 dB at 24 lines from the peak; Hamming's windows: 52
+    assert line.max() - line[0] > 7  # 70 dB at 24 lines from the peak; a Hamming window has 52
 
 
 def test_spectrum_of_nothing_is_the_floor() -> None:

@@ -1,4 +1,4 @@
-"""Numbers as text, names of methods, and the three formats of a table."""
+"""Tests numbers as text, names of methods, and the three formats of a table."""
 
 from __future__ import annotations
 

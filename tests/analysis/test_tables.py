@@ -1,4 +1,4 @@
-"""Every column of every table against frames that are written out here; expected cells are worked out by hand."""
+"""Tests every column of every table on literal frames; expected cells are worked out by hand."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "budget": (
-        "Model | Task | Method | Trained numbers | Prefix tokens | Steps | Completions | Updates | Prompt tokens"
+        "Model | Task | Method | Trained parameters | Prefix tokens | Steps | Completions | Updates | Prompt tokens"
         " | Completion tokens",
         [
             "big-1m | sums | ART | 49,152 | 16 | 12 | 1,518 | 42 | 115,000 | 47,000",
@@ -155,7 +155,8 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "cost": (
-        "Model | Task | Method | Training, s | s / step | s / step / soft prompt | Process, s | Peak memory, MiB",
+        "Model | Task | Method | Training, s | s / step | s / step, ratio to soft prompt | Process, s"
+        " | Peak memory, MiB",
         [
             "big-1m | sums | ART | 110.2 | 9.19 | 0.62 | 320.6 | 768",
             "tools-2m | tool_call | LoRA | 5.0 | 0.25 | -- | 7.2 | 1",
@@ -170,8 +171,8 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "serving_load": (
-        "Model | Task | Before or over | Variants | Repeats | Prompt tokens / request | Tokens / s"
-        " | Ratio within a repeat | First token, s | Its ratio",
+        "Model | Task | Condition | Variants | Repeats | Prompt tokens / request | Tokens / s"
+        " | Tokens / s, ratio | First token, s | First token, ratio",
         [
             "big-1m | sums | no image | -- | 3 | 25.2 | 1,234 [1,100, 1,301] | 1.00 [1.00, 1.00] | 0.12 [0.10, 0.20]"
             " | 1.00 [1.00, 1.00]",
@@ -182,7 +183,8 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "gap": (
-        "Model | Task | Where | Method | Tokens | Mean, nats | Maximum, nats | Effective sample, %",
+        "Model | Task | Measured in | Method | Tokens | Mean mismatch, nats | Maximum mismatch, nats"
+        " | Effective sample, %",
         [
             "big-1m | sums | server | ART | 12,345 | 0.0020 | 0.251 | 100.00",
             "tools-2m | tool_call | training | LoRA | 7,800 | 0.0833 | 1.700 | 50.00",
@@ -212,13 +214,13 @@ FRAMES = {
 
 
 def build(name: str, config: Config, **frames: pd.DataFrame) -> pd.DataFrame:
-    """The table, made from no other frames than it says it reads."""
+    """The table, made only from the frames that it declares in ``reads``."""
     given = {source: frame(text) for source, text in FRAMES.items()} | frames
     return implementation(TABLES[name].build)(config, {source: given[source] for source in TABLES[name].reads})
 
 
 def rows_of(table: pd.DataFrame) -> list[str]:
-    """The cells, with - for a minus sign and -- for a dash; the formats' tests tell these apart."""
+    """The rows as text, with - for a minus sign and -- for a dash; the tests of formats distinguish the characters."""
     rows = [" | ".join(row) for row in table.to_numpy().tolist()]
     return [row.replace("\u2212", "-").replace("\u2013", "--") for row in rows]
 

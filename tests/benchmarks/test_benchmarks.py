@@ -1,4 +1,4 @@
-"""The benchmarks: a training step on an eighth of the model, what is counted and printed, the scaled models."""
+"""Tests the benchmarks: a small training step, what is counted and printed, and the scaled models."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def paper() -> Config:
 
 @pytest.fixture
 def small(paper: Config, tmp_path: Path) -> Path:
-    """The paper's configuration with few and short completions; the image stays."""
+    """The paper's configuration with few and short completions, and its own image size."""
     few = {"prompts": 2, "completions": 2, "minibatches": 1, "max_new_tokens": 4}
     data = paper.model_dump(mode="json")
     write_json(tmp_path / "small.json", data | {"training": data["training"] | few})
@@ -64,7 +64,7 @@ def test_dimensions_are_divided_and_the_rest_stays(tmp_path: Path) -> None:
     assert text.rope_parameters["mrope_section"] == [2, 1, 1]
     assert (vision.depth, vision.hidden_size, vision.intermediate_size) == (3, 128, 512)
     with safe_open(tmp_path / "model.safetensors", "pt") as weights:
-        assert not any("deepstack" in name for name in weights.keys())  # noqa: SIM118 - no mapping
+        assert not any("deepstack" in name for name in weights.keys())  # noqa: SIM118 - not a mapping
     with pytest.raises(ValueError, match=r"qwen3\.5-0\.8b"):
         write_checkpoint("qwen3.5-4b", tmp_path)
 
@@ -114,7 +114,7 @@ def test_a_checkpoint_is_written_at_the_scale_that_was_asked_for(monkeypatch: py
 
 
 class Invented:
-    """A trainer whose steps take what is said here; the first is the one that does not count."""
+    """A trainer whose steps take the times in ``SECONDS``; the first step is the warm-up."""
 
     SECONDS = tuple(
         {"rollout": rollout, "backward": backward}
@@ -147,7 +147,7 @@ class Invented:
 
 @pytest.fixture
 def invented(paper: Config, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What is written about three invented steps on a GPU."""
+    """The record of three invented steps on a GPU."""
     for name, value in (
         ("Trainer", Invented),
         ("write_checkpoint", lambda name, folder, scale: Path("made", name, str(scale))),
@@ -162,14 +162,14 @@ def invented(paper: Config, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     data = paper.model_dump(mode="json") | {"seeds": [1]}
     data["methods"]["lora"] |= {"models": ["qwen3.5-2b"], "tasks": ["svamp"]}
     found = training_step.measure(parse_config(data, "test"), "qwen3.5-2b", "lora", scale=4, question=20, repeats=3)
-    assert steps == [1], "the peak is that of the steps that count"
+    assert steps == [1], "the peak is that of the measured steps, without the warm-up"
     return found
 
 
 def test_a_record_has_medians_of_the_steps_that_count(invented: dict[str, Any], paper: Config) -> None:
     assert invented["steps"] == list(Invented.SECONDS[1:])
     assert invented["seconds"] == {"rollout": 2.0, "backward": 3.0}
-    assert invented["step_seconds"] == 9.0  # of 10, 4 and 9; not the sum of the medians
+    assert invented["step_seconds"] == 9.0  # the median of 10, 4 and 9; not the sum of the medians
     assert (invented["model"], invented["scale"], invented["method"]["kind"]) == ("qwen3.5-2b", 4, "lora")
     assert not {"models", "tasks"} & set(invented["method"])
     assert invented["visual_tokens"] == paper.image.size // 4 and invented["trained_numbers"] == 77
@@ -212,7 +212,7 @@ def test_a_record_is_named_after_device_model_and_method(
 def test_chunk_sizes_are_compared_with_the_default_of_transformers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a clock of half a second for each token of a chunk, four times that for 16, and a slow first pass."""
+    """With a clock of half a second per token of a chunk, four times that for chunks of 16, and a slow first pass."""
     now, passes, images = 0.0, 0, []
 
     def clock() -> float:
@@ -239,7 +239,7 @@ def test_chunk_sizes_are_compared_with_the_default_of_transformers(
     monkeypatch.setattr(chunk_size, "sample", lambda *_: SimpleNamespace(tokens=None, mask=None))
     monkeypatch.setattr(chunk_size, "time", SimpleNamespace(perf_counter=clock))
     chunk_size.main()
-    assert len(images) == 7 * 3 and images[0].grad is not None, "the time is that of a gradient"
+    assert len(images) == 7 * 3 and images[0].grad is not None, "the measured time includes the gradient"
     assert capsys.readouterr().out.splitlines() == [
         "chunk  64: 32.00 s, 1.00 times as fast as 64, log-probabilities differ by at most 0.0e+00 nats",
         "chunk  32: 16.00 s, 2.00 times as fast as 64, log-probabilities differ by at most 3.2e-02 nats",

@@ -1,4 +1,4 @@
-"""The how-tos of docs/, followed literally in a copy of the project, block by block, on a tiny untrained model."""
+"""Follows the how-tos of docs/ literally, block by block, in a copy of the project with a tiny untrained model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COPIED = (
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, the file it goes to (if it says so) and its text."""
+    """A fenced block: its language, the file to write it to (if it names one) and its text."""
 
     language: str
     file: str | None
@@ -47,7 +47,7 @@ def blocks(page: str) -> list[Block]:
 
 
 class Follower:
-    """Somebody who follows a page in a copy of the project."""
+    """Follows a page in a copy of the project."""
 
     def __init__(self, root: Path, checkpoint: Path) -> None:
         self.root = root
@@ -60,11 +60,11 @@ class Follower:
         shutil.copytree(checkpoint, root / "checkpoints/tiny-1m")
 
     def follow(self, page: str) -> None:
-        """Write the named files, apply the patches, run the commands; anything that fails fails the test."""
+        """Write the named files, apply the patches, run the commands; any failure fails the test."""
         for block in blocks(page):
             if block.file is not None:
                 path = self.root / block.file
-                assert not path.exists(), f"{page}: {block.file} is there already"
+                assert not path.exists(), f"{page}: {block.file} exists already"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.text)
             elif block.language == "diff":
@@ -72,10 +72,10 @@ class Follower:
             elif block.language == "sh":
                 self.run(block.text)
             else:
-                pytest.fail(f"{page}: a block of {block.language} that says neither file nor command:\n{block.text}")
+                pytest.fail(f"{page}: a block of {block.language} that is neither a file nor a command:\n{block.text}")
 
     def run(self, commands: str, given: str | None = None) -> None:
-        """Run shell commands with the copy's code and this environment's programs."""
+        """Run shell commands with the code of the copy and the programs of this environment."""
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("SNAKEMAKE", "PYTEST", "GIT_"))}
         path = os.pathsep.join([str(Path(sys.executable).parent), clean.get("PATH", "")])
         settings = {"PATH": path, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}

@@ -1,8 +1,9 @@
-"""Small faults that can be planted in a Python file: found in its syntax tree, made in its text.
+"""Finds small faults that can be planted in a Python file: reads its syntax tree, changes its text.
 
-Each changes one place, as a person would by mistake: a comparison, a condition, an operator, a constant, an argument
-dropped or swapped, a call of ``abs`` or ``detach`` left out, ``min`` for ``max``, a statement or a decorator deleted,
-another parameter of the same type.  Prose is left alone: docstrings, the words of messages, descriptions, annotations.
+Each fault changes one place, as a person would by mistake: it changes a comparison, a condition, an operator or a
+constant, drops or swaps an argument, leaves out a call of ``abs`` or ``detach``, puts ``min`` for ``max``, deletes a
+statement or a decorator, or uses another parameter of the same type.  Prose is not changed: docstrings, the words of
+messages, descriptions, annotations.
 """
 
 from __future__ import annotations
@@ -48,25 +49,25 @@ BUILTIN = {"min", "max", "any", "all", "sum"}
 # Calls that may be left out: f(x) becomes x, x.f() becomes x.
 WRAPPERS = {"abs", "sorted", "set", "reversed", "round", "max", "min"}
 SUFFIXES = {"abs", "detach", "clone", "strip", "lower", "casefold", "eval", "double", "round"}
-# Keywords that hold prose or guard against what cannot be tested, and calls whose text is a message.
+# Keywords with prose, keywords that guard against cases no test can make, and calls whose text is a message.
 PROSE = {"description", "help", "title", "label"}
 GUARDS = {"frozen", "strict", "encoding", "dtype"}
 MESSAGES = {"print", "echo", "warn"}
-# Calls that do not mind the order of their arguments.
+# Calls for which the order of the arguments does not matter.
 COMMUTATIVE = {"max", "min", "allclose", "isclose", "equal", "gcd"}
-# Decorators without which nothing works at all.
+# Decorators that cannot be deleted: without them everything fails.
 NEEDED = {"property", "classmethod", "staticmethod", "dataclass", "contextmanager", "abstractmethod", "overload"}
 
 
 class Fault(NamedTuple):
-    """One change of a file.
+    """One change in a file.
 
     Attributes:
         line: number of its first line, from 1.
-        statement: first line of the statement inside of a function; 0 for what runs when the module is imported.
-        start, end: bytes of the file that are replaced.
-        new: what stands there instead.
-        kind: of fault, in a word or two.
+        statement: first line of the statement in a function; 0 for code that runs when the module is imported.
+        start, end: the bytes from start to end (exclusive) are replaced.
+        new: the new text.
+        kind: kind of fault, in a word or two.
     """
 
     line: int
@@ -90,7 +91,7 @@ class Fault(NamedTuple):
 
 
 def faults_of(source: bytes) -> list[Fault]:
-    """All faults that can be planted in a file, in the order of its lines; those that do not compile are left out."""
+    """All faults that can be planted in a file and still compile, in the order of its lines."""
     finder = _Finder(source)
     finder.visit(ast.parse(source))
     found = sorted(set(finder.found))
@@ -131,7 +132,7 @@ class _Finder(ast.NodeVisitor):
         self.found.append(Fault(line, self.statement, start, end, new, kind))
 
     def between(self, left: ast.AST, right: ast.AST, new: str, kind: str) -> None:
-        """Replace the operator that stands between two nodes (and any brackets, with the operator alone)."""
+        """Replace the operator between two nodes; brackets around it stay."""
         start, end = self.span(left)[1], self.span(right)[0]
         gap = self.source[start:end].decode()
         word = gap.strip("()\n \\")
@@ -185,7 +186,7 @@ class _Finder(ast.NodeVisitor):
         self.parameters, self.inside = outer, inside
 
     def visit_If(self, node: ast.If) -> None:
-        if ast.unparse(node.test).startswith("__name__"):  # what runs as a program is measured by no test
+        if ast.unparse(node.test).startswith("__name__"):  # no test runs the file as a program
             return
         self.condition(node.test)
         self.generic_visit(node)
@@ -259,7 +260,7 @@ class _Finder(ast.NodeVisitor):
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
-                # Before 3.12 the positions inside of an f-string are not those of the file; one name stands there once.
+                # Before Python 3.12 positions in an f-string are not those of the file: search for the text instead.
                 written = "{" + ast.unparse(part.value)
                 whole = self.text(node)
                 if whole.count(written) == 1:
@@ -310,7 +311,7 @@ class _Finder(ast.NodeVisitor):
 
 
 def _alike(arguments: ast.arguments) -> dict[str, list[str]]:
-    """For each parameter the next one of the same annotation."""
+    """For each parameter, the next one with the same annotation."""
     groups: dict[str, list[str]] = {}
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
         if argument.annotation is not None:
@@ -320,7 +321,7 @@ def _alike(arguments: ast.arguments) -> dict[str, list[str]]:
 
 
 def _closing(text: str, start: int) -> int:
-    """Behind the bracket that closes the one at ``start``."""
+    """Position after the bracket that closes the one at ``start``."""
     depth = 0
     for place in range(start, len(text)):
         depth += {"{": 1, "}": -1}.get(text[place], 0)

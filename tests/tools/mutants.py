@@ -1,12 +1,12 @@
-"""Plants faults in the project's code and reports those that its tests let live (``make mutants``).
+"""Plants faults in the project's code and reports those that no test notices (``make mutants``).
 
-First the tests run once in a copy of the project, measured: which test runs which line, and how long each takes.  Then
-each fault is planted in a copy, and the tests that run its line are run, the quickest first, until one fails.  What was
-found is kept in .mutants/ and counts as long as neither code nor tests change, so that a call that was stopped resumes.
-A fault that no test can notice is written down in equivalent.yaml with its reason.
+First all tests run once in a copy of the project; this records which test runs which line, and how long each takes.
+Then each fault is planted in a copy, and the tests that run its line are run, the fastest first, until one fails.  The
+results are kept in .mutants/ and stay valid while neither code nor tests change, so that a stopped call resumes.
+equivalent.yaml lists the faults that no test can notice, with the reasons.
 
-Why not mutmut 3.8 or cosmic-ray 8.7: the first plants nothing in decorated functions, module constants and class
-bodies, where our validators, bounds and tables are; the second starts Python and torch anew for every fault.
+Why not mutmut 3.8 or cosmic-ray 8.7: mutmut plants no faults in decorated functions, module constants and class bodies,
+where our validators, bounds and tables are; cosmic-ray starts Python and torch anew for every fault.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ ROOT = Path(__file__).parents[2]
 STORE = ROOT / ".mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
 SOURCES = ("art", "analysis")
-# Imported once, before the processes part, since each of them would take seconds for it.
+# Imported once, before the processes fork: to import them in each process would take seconds.
 PRELOADED = ("torch", "transformers", "peft", "openai", "pandas", "scipy.stats", "seaborn", "hypothesis", "pytest")
-FEW = 20  # faults for which that is not worth it
-BUDGET = 30.0  # seconds of tests a fault, as they were measured; always at least one test
+FEW = 20  # with at most this many faults nothing is imported before
+BUDGET = 30.0  # seconds of tests per fault, by their measured times; at least one test is run
 PASSED = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-PATIENCE = 30.0  # seconds beyond five times what they took
+PATIENCE = 30.0  # the tests of a fault may take five times their measured time plus these seconds
 
 
 class Job(NamedTuple):
@@ -63,15 +63,13 @@ class Job(NamedTuple):
 
 
 def main(
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="Python files; all of art and analysis when absent")
-    ] = None,
-    sample: Annotated[int, typer.Option(help="faults a file, at most one a line; 0: all")] = 10,
-    seed: Annotated[int, typer.Option(help="of the sample")] = 0,
-    tests: Annotated[str, typer.Option(help="files or folders of tests, by blanks")] = "tests",
-    jobs: Annotated[int, typer.Option(help="processes")] = 2,
+    files: Annotated[list[Path] | None, typer.Argument(help="Python files; default: all of art and analysis")] = None,
+    sample: Annotated[int, typer.Option(help="faults per file, at most one per line; 0: all")] = 10,
+    seed: Annotated[int, typer.Option(help="seed of the sample")] = 0,
+    tests: Annotated[str, typer.Option(help="files or folders of tests, separated by spaces")] = "tests",
+    jobs: Annotated[int, typer.Option(help="number of processes")] = 2,
 ) -> None:
-    """Plant faults and report the survivors."""
+    """Plant faults and report those that no test notices."""
     os.chdir(ROOT)
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     STORE.mkdir(exist_ok=True)
@@ -99,8 +97,8 @@ def main(
 
 
 def _measure(copy: Path, tests: str, jobs: int, state: Path) -> None:
-    """Run the tests under coverage, by test, with the time of each."""
-    typer.echo("mutants: the tests run once without a fault, measured", err=True)
+    """Run the tests once; record the lines that each runs (coverage) and its time."""
+    typer.echo("mutants: the tests run once without a fault, to measure them", err=True)
     words = [
         "-m",
         "pytest",
@@ -119,7 +117,7 @@ def _measure(copy: Path, tests: str, jobs: int, state: Path) -> None:
     measured = [f"--cov={name}" for name in SOURCES]
     done = subprocess.run([sys.executable, *words, *measured], cwd=copy, env=os.environ | own, stdout=2, check=False)
     if done.returncode:
-        sys.exit("mutants: the tests fail without any fault")
+        sys.exit("mutants: the tests fail even without a fault")
     partial.replace(state.with_suffix(".coverage"))
 
 
@@ -131,7 +129,7 @@ def _planned(files: Iterable[Path], sample: int, seed: int, state: Path) -> Iter
         by_line = _tests_by_line(state.with_suffix(".coverage"), file, seconds)
         anywhere = {test: False for tests in by_line.values() for test in tests}
         for fault in faults:
-            # What runs when the module is imported is run by no test in particular.
+            # Code that runs at import belongs to no single test: all tests that run a line of the file count.
             own = by_line.get(fault.line) or by_line.get(fault.statement, {}) if fault.statement else anywhere
             if not (fault.statement or own):  # a module without functions
                 own = dict.fromkeys(seconds, False)
@@ -146,7 +144,7 @@ def _planned(files: Iterable[Path], sample: int, seed: int, state: Path) -> Iter
 
 
 def _sampled(faults: list[Fault], sample: int, rng: random.Random) -> list[Fault]:
-    """At most one fault a line, of ``sample`` lines."""
+    """One random fault on each of at most ``sample`` random lines; all faults where ``sample`` is 0."""
     if not sample:
         return faults
     by_line: dict[int, list[Fault]] = defaultdict(list)
@@ -157,9 +155,10 @@ def _sampled(faults: list[Fault], sample: int, rng: random.Random) -> list[Fault
 
 
 def _tests_by_line(measured: Path, file: Path, tests: Iterable[str]) -> dict[int, dict[str, bool]]:
-    """Test functions (with all their parameters) for each line of a file, and whether the test runs the line itself.
+    """For each line of a file: the test functions (with all their parameters), and whether each runs the line itself.
 
-    What the set-up of a test runs may be a fixture of all tests of its file, so these count, too.
+    A line that runs in the set-up of a test may belong to a fixture that its whole test file shares, so all tests of
+    that test file count for the line (as not running it themselves).
     """
     query = (
         "select context.context, line_bits.numbits from line_bits join file on file.id = line_bits.file_id "
@@ -182,7 +181,7 @@ def _tests_by_line(measured: Path, file: Path, tests: Iterable[str]) -> dict[int
 
 
 def _fates(jobs: list[Job], copies: list[Path]) -> Iterator[tuple[Job, str]]:
-    """What became of each fault: killed, survived, too slow for its tests, or not reached by any test."""
+    """The fate of each fault: killed, survived, too slow, or not reached (no test runs its line)."""
     for name in PRELOADED if len(jobs) > FEW else ():
         import_module(name)
     context = multiprocessing.get_context("fork")
@@ -218,7 +217,7 @@ def _fate(job: Job) -> tuple[Job, str]:
 
 
 def _outcome(job: Job) -> str:
-    """In a process of its own, which is killed with its children when it takes much longer than without the fault."""
+    """Run the tests in a separate process, killed with its children if it takes much longer than without the fault."""
     child = os.fork()
     if not child:
         os.setsid()
@@ -242,7 +241,7 @@ def _outcome(job: Job) -> str:
 
 
 def report(jobs: list[Job], fates: dict[str, str]) -> str:
-    """A table by file, then the faults that live."""
+    """A table by file, then all faults that were not killed."""
     listed = yaml.safe_load(EQUIVALENT.read_text()) or []
     reasons = {(one["file"], one["was"], one["becomes"]): one["because"] for one in listed}
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
@@ -271,17 +270,17 @@ def _python_files() -> list[Path]:
 
 
 def _project_files() -> list[str]:
-    """What git tracks or would track."""
+    """Files that git tracks or would track."""
     words = ["git", "ls-files", "-co", "--exclude-standard"]
     listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
     return [name for name in listed if Path(name).is_file()]
 
 
 def _digest(more: str) -> str:
-    """Hash of all that the tests may read, by name and content."""
+    """Hash of the names and contents of all files that the tests may read."""
     found = hashlib.sha256(f"{more} {sys.version}".encode())
     for name in _project_files():
-        if not name.endswith((".md", EQUIVALENT.name)):  # of prose only the how-tos are read, by one test
+        if not name.endswith((".md", EQUIVALENT.name)):  # only one test reads prose, the how-tos
             found.update(name.encode() + b"\0" + Path(name).read_bytes())
     return found.hexdigest()[:16]
 

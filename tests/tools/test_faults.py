@@ -1,4 +1,4 @@
-"""The faults that are planted: which a line has, and that prose has none."""
+"""Tests the planted faults: which faults a line has, that prose has none, and the whole harness."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 def planted(source: str) -> list[str]:
-    """The source with each of its faults."""
+    """Versions of the source, each with one of its faults."""
     return [fault.planted(source.encode()).decode() for fault in faults_of(source.encode())]
 
 
@@ -74,7 +74,7 @@ def test_faults_of_a_line(line: str, faults: list[str] | None) -> None:
     ],
 )
 def test_prose_and_annotations_have_no_faults(prose: str) -> None:
-    assert set(planted(prose)) <= {"pass"}  # a raise can be left out
+    assert set(planted(prose)) <= {"pass"}  # only the raise itself can be deleted
 
 
 def test_columns_are_bytes() -> None:
@@ -104,9 +104,9 @@ def test_the_report_counts_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "one.py:3: constant, equivalent: nobody reads z" in said and "a < b" not in said
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git, as the harness does")
+@pytest.mark.skipif(shutil.which("git") is None, reason="the harness needs git")
 def test_a_fault_is_killed_by_a_test_that_notices_and_lives_otherwise(tmp_path: Path) -> None:
-    """The whole harness, in a project of two functions and one test."""
+    """The whole harness, in a project of three functions and two tests."""
     (tmp_path / "tests/tools").mkdir(parents=True)
     for name in ("faults.py", "mutants.py", "times.py"):
         shutil.copy(HERE / name, tmp_path / "tests/tools")
@@ -125,7 +125,7 @@ def test_a_fault_is_killed_by_a_test_that_notices_and_lives_otherwise(tmp_path: 
     (tmp_path / "pyproject.toml").write_text("[tool.coverage.run]\nrelative_files = true\n")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
     command = [sys.executable, "tests/tools/mutants.py", "--sample", "0", "--jobs", "1"]
-    # Not those of a measurement that runs this test.
+    # Without the variables of a coverage run that runs this test.
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYT", "COV", "TEST_"))}
     given: dict[str, Any] = {"cwd": tmp_path, "env": clean, "capture_output": True, "text": True, "check": True}
     done = subprocess.run(command, **given)

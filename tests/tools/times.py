@@ -1,4 +1,4 @@
-"""A plugin of pytest for mutants.py: writes how long each test function takes, its parameters and fixtures included."""
+"""A pytest plugin for mutants.py: writes the time of each test function, with all its parameters and fixtures."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not hasattr(session.config, "workerinput"):  # under xdist the controller hears of all reports
+    if not hasattr(session.config, "workerinput"):  # with xdist, only the controller gets all reports
         Path(os.environ["TEST_TIMES"]).write_text(json.dumps(_SECONDS))

@@ -32,7 +32,7 @@ def figure() -> Figure:
 
 
 def bars(axes: Axes) -> list[tuple[float, float, float, str]]:
-    """Row, left end, length, colour."""
+    """Bars: row, left end, length, colour."""
     return [(round(low + high / 2, 6), left, length, colour) for left, low, length, high, colour in boxes(axes)]
 
 
@@ -79,7 +79,7 @@ def test_numbers_of_trained_values_stand_in_the_last_column(figure: Figure) -> N
     assert points(figure.axes[5]) == [(40, 2, "D", GREEN, GREEN)]
     assert [axes.get_xscale() for axes in figure.axes] == ["linear", "linear", "log"] * 2
     left, right = limits(figure.axes[2])[:2]
-    assert left < 20 and right > 6000, "marks stand clear of the frame"
+    assert left < 20 and right > 6000, "marks do not touch the frame"
 
 
 def test_panels_methods_and_units_are_named(figure: Figure) -> None:
@@ -87,7 +87,7 @@ def test_panels_methods_and_units_are_named(figure: Figure) -> None:
         *("tools-2m\ntool call", "tools-2m\nsums", "tools-2m\nsize"),
         *("big-1m\ntool call", "big-1m\nsums", "big-1m\nsize"),
     ]
-    assert labels(figure, "x") == ["", "", "", "wall time (s)", "wall time (s)", "trained numbers"]
+    assert labels(figure, "x") == ["", "", "", "wall time (s)", "wall time (s)", "trained parameters"]
     assert ticks(figure.axes[0], "y") == [(0, "ART"), (1, "LoRA"), (2, "soft prompt")]
     assert words(figure) == ["mean of n = 2 runs; beside a bar: ratio of the coloured part to soft prompt's"]
     assert figure.get_size_inches().tolist() == pytest.approx([6.7, 2 * (0.55 + 0.24 * 3) + 0.5])

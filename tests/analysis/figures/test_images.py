@@ -1,4 +1,4 @@
-"""The pixels that the figure shows against pictures whose differences are known."""
+"""Compares the pixels in the figure with pictures whose differences are known."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ORDER = np.random.default_rng(0).permutation(SIZE * SIZE * 3)
 
 
 def picture(level: int, *changed: tuple[int, int]) -> np.ndarray:
-    """An even picture; each change is (how many values in ORDER, their new level), the later one counts."""
+    """A flat picture; each change (count, level) sets the first values of ORDER; later changes win."""
     levels = np.full(SIZE * SIZE * 3, level, np.uint8)
     for count, new in changed:
         levels[ORDER[:count]] = new
     return levels.reshape(SIZE, SIZE, 3)
 
 
-# Of 3,072 values 31 lie above the 0.99 quantile: 3 of them count for nothing, 300 do.
+# Of 3,072 values 31 lie above the 0.99 quantile: 3 large differences do not change the factor, 300 do.
 PAIRS = {
     ("tool_call", "tools-2m", "art"): (picture(100), picture(100, (300, 120), (6, 200), (3, 0)), 6),
     ("tool_call", "big-1m", "art"): (picture(50), picture(50, (300, 30)), 6),
@@ -46,7 +46,7 @@ PAIRS = {
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, Path]:
-    """Records of all runs, and pictures of the shown ones alone: the first method's first seed."""
+    """Records of all runs, but pictures only of the runs that the figure shows: the first seed of the first method."""
     root, config = tmp_path_factory.mktemp("pictures"), experiment(methods=METHODS)
     for run in config.grid():
         write_record(root, config, run)
@@ -101,7 +101,7 @@ def test_rows_columns_and_units_are_named(figure: Figure) -> None:
         *("tool call\ntools-2m", "tool call\nbig-1m", "sums\ntools-2m", "sums\nbig-1m"),
         "log10 power (levels squared)",
     ]
-    assert [bool(text) for text in labels(figure, "y")[::4]] == [True] * 5, "in the first column, and at the bar"
+    assert [bool(text) for text in labels(figure, "y")[::4]] == [True] * 5, "the first column and the colour bar"
     assert [text for text in labels(figure, "x") if text] == ["cycles / pixel"] == labels(figure, "x")[15:16]
     assert figure.get_size_inches().tolist() == pytest.approx([6.7, 4 * 1.28 + 0.5])
 
@@ -126,7 +126,7 @@ def test_a_start_from_grey_is_called_so(tmp_path: Path) -> None:
     folder = tmp_path / "runs/tools-2m/sums/art/seed3"
     encode_png(picture(128), folder / "snapshots/step0000.png")
     encode_png(picture(130), folder / "artifact/image.png")
-    assert titles(drawn("images", config, {}, tmp_path))[0] == "start (grey)"
+    assert titles(drawn("images", config, {}, tmp_path))[0] == "initialisation (grey)"
 
 
 def test_without_trained_pictures_the_figure_says_so(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_line_is_the_mean_over_seeds_of_the_steps_that_have_the_number(figure:
 def test_a_band_is_the_range_of_several_seeds(figure: Figure) -> None:
     assert bands(figure.axes[0]) == [({1: (0.1, 0.6), 2: (0.45, 0.55)}, RED)]
     assert bands(figure.axes[2]) == [({0: (0.1, 0.35), 2: (0.4, 0.7)}, RED)]
-    assert bands(figure.axes[5]) == bands(figure.axes[7]) == [], "of one seed"
+    assert bands(figure.axes[5]) == bands(figure.axes[7]) == [], "there is only one seed"
     assert figure.axes[0].collections[0].get_alpha() == 0.2
 
 

@@ -76,7 +76,7 @@ def test_growth_stands_against_the_gain_of_trained_and_random_pictures(figure: F
 
 
 def test_axes_have_their_units(figure: Figure) -> None:
-    assert labels(figure, "x") == ["optimisation step", "PNG size / size at the start"]
+    assert labels(figure, "x") == ["optimisation step", "PNG size / size at initialisation"]
     assert labels(figure, "y") == ["PNG file (kB)", "accuracy gain over baseline (points)"]
     assert words(figure) == ["accuracy: greedy, n = 80 (tool call), 60 (sums)"]
     assert figure.get_size_inches().tolist() == [6.7, 3.2]

@@ -59,7 +59,7 @@ def figure() -> Figure:
 
 
 def curves(axes: Axes) -> list[tuple[list[float], list[float], list[tuple[float, float]], str, str]]:
-    """Of every kind: xs, medians, ranges, marker, colour."""
+    """For each kind: xs, medians, ranges, marker, colour."""
     found = []
     for line, _, (bars,) in axes.containers:
         ranges = [tuple(float(y) for y in part[:, 1].round(6)) for part in bars.get_segments()]
@@ -81,7 +81,7 @@ def test_the_evaluation_is_open_and_larger_and_the_server_full(figure: Figure) -
     for line in figure.axes[3].lines:
         if len(line.get_xdata()) == 1:
             assert line.get_markersize() == (6 if to_hex(line.get_markerfacecolor()) == WHITE else 3.5)
-            assert not line.get_clip_on(), "at 0 and 100 a mark is whole"
+            assert not line.get_clip_on(), "marks at 0 and 100 are not clipped"
 
 
 def test_methods_stand_in_the_frames_order_from_the_top(figure: Figure) -> None:

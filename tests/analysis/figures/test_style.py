@@ -1,4 +1,4 @@
-"""What all figures share: looks of methods, sizes, saving."""
+"""Tests what all figures share: styles of methods, sizes, saving."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_figure_is_saved_twice_without_dates(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["one.pdf", "one.png"]
     pdf = (tmp_path / "deep/one.pdf").read_bytes()
     assert pdf.startswith(b"%PDF") and b"CreationDate" not in pdf
-    assert b"/FontFile2" in pdf, "letters are letters (TrueType), not drawings"
+    assert b"/FontFile2" in pdf, "text is embedded as TrueType, not drawn"
     with Image.open(tmp_path / "deep/one.png") as image:
         assert image.size == (1340, 300), "200 dots an inch"
         assert "Software" not in image.info
