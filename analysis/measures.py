@@ -16,54 +16,13 @@ from art.config.methods import TRAINED_KINDS
 from art.config.sections import AnalysisSection
 from art.store.records import StepRecord
 
-ACCURACY = [
-    "model",
-    "task",
-    "method",
-    "kind",
-    "decoding",
-    "seeds",
-    "n",
-    "accuracy",
-    "low",
-    "high",
-    "low_bca",
-    "high_bca",
-]
-COMPARISONS = [
-    "model",
-    "task",
-    "decoding",
-    "method",
-    "baseline",
-    "n",
-    "difference",
-    "low",
-    "high",
-    "p_exact",
-    "p_bootstrap",
-    "p_holm",
-    "only_method",
-    "only_baseline",
-    "mde",
-]
+ACCURACY = ["model", "task", "method", "kind", "decoding", "seeds", "n", "accuracy", "low", "high"]
+ACCURACY += ["low_bca", "high_bca"]
+COMPARISONS = ["model", "task", "decoding", "method", "baseline", "n", "difference", "low", "high"]
+COMPARISONS += ["p_exact", "p_bootstrap", "p_holm", "only_method", "only_baseline", "mde"]
 LEARNING = ["model", "task", "method", "kind", "seed", "step"]
-COST = [
-    "model",
-    "task",
-    "method",
-    "kind",
-    "seed",
-    "trained_numbers",
-    "prefix_tokens",
-    "steps",
-    "updates",
-    "completions",
-    "prompt_tokens",
-    "completion_tokens",
-    "seconds_total",
-    "seconds_training",
-]
+COST = ["model", "task", "method", "kind", "seed", "trained_numbers", "prefix_tokens", "steps", "updates"]
+COST += ["completions", "prompt_tokens", "completion_tokens", "seconds_total", "seconds_training"]
 VERSIONS = ["name", "value", "runs"]
 
 Scores = dict[CellKey, Cell]

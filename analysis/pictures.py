@@ -21,35 +21,11 @@ from art.config.experiment import RunKey
 from art.pictures.png import ImageError, decode_png, distance, png_bytes
 from art.store.artifact import Artifact
 
-PNG = [
-    "model",
-    "task",
-    "method",
-    "seed",
-    "role",
-    "encoder",
-    "bytes",
-    "start_bytes",
-    "raw_bytes",
-    "ratio",
-    "growth",
-    "accuracy",
-    "gain",
-]
+PNG = ["model", "task", "method", "seed", "role", "encoder", "bytes", "start_bytes", "raw_bytes", "ratio"]
+PNG += ["growth", "accuracy", "gain"]
 PNG_STEPS = ["model", "task", "method", "seed", "step", "bytes", "growth", "ratio"]
-DISTANCE = [
-    "model",
-    "task",
-    "method",
-    "seed",
-    "max_distance",
-    "measured_max",
-    "measured_mean",
-    "psnr",
-    "accuracy",
-    "low",
-    "high",
-]
+DISTANCE = ["model", "task", "method", "seed", "max_distance", "measured_max", "measured_mean", "psnr"]
+DISTANCE += ["accuracy", "low", "high"]
 
 
 def seed_path(results: Path, task: str) -> Path:
