@@ -95,10 +95,10 @@ def test_a_small_grid_by_hand(tmp_path: Path) -> None:
     assert report(config, tmp_path / "none", tmp_path) == [
         "Grid of small: 10 runs, 4 trained runs, 28 training steps, 420 completions in training, "
         "525 answers to test problems",
-        *("A: m no_image: 0.1 h", "A: m noise: 0.1 h", "A: m image: 0.4 h", "A: 0.6 h in all, at the most"),
-        *("B: m no_image: 0.1 h", "B: m noise: 0.1 h", "B: m image: 0.7 h", "B: 0.9 h in all, at the most"),
+        *("A: m no_image: 0.1 h", "A: m noise: 0.1 h", "A: m image: 0.4 h", "A: 0.6 h in total, at most"),
+        *("B: m no_image: 0.1 h", "B: m noise: 0.1 h", "B: m image: 0.7 h", "B: 0.9 h in total, at most"),
         "C: unknown: no step time measured for m art at these sizes",
-        "  (python -m benchmarks.training_step MODEL METHOD, on the machine in question)",
+        "  (python -m benchmarks.training_step MODEL METHOD, on that machine)",
     ]
 
 
@@ -117,15 +117,15 @@ def test_runs_that_are_there_say_what_they_took(tmp_path: Path) -> None:
     finish(tmp_path, config, second, 120.0, device="another")
     finish(tmp_path, config, third, 1000.0, digest="of other settings")
     assert report(config, tmp_path, tmp_path)[1:] == [
-        "2 of 10 runs are there: 3.0 min of training and 1.5 min of evaluation, a process at a time (another, my cpu)",
+        "2 of 10 runs are done: 3.0 min of training and 1.5 min of evaluation, one process at a time (another, my cpu)",
         "CPU hours: unknown: no step time measured for m art at these sizes",
-        "  (python -m benchmarks.training_step MODEL METHOD, on the machine in question)",
+        "  (python -m benchmarks.training_step MODEL METHOD, on that machine)",
     ]
     for run in (third, *others):
         finish(tmp_path, config, run, 4000.0)
     assert report(config, tmp_path, tmp_path)[1:] == [
-        "10 of 10 runs are there: 8.9 h of training and 4.5 h of evaluation, a process at a time (another, my cpu)"
+        "10 of 10 runs are done: 8.9 h of training and 4.5 h of evaluation, one process at a time (another, my cpu)"
     ], "nothing is left to be estimated"
     (tmp_path / first.folder / "run.json").write_text("{")
     (tmp_path / second.folder / "evaluation.json").write_text("[]")
-    assert report(config, tmp_path, tmp_path)[1].startswith("8 of 10 runs are there"), "damaged records count as none"
+    assert report(config, tmp_path, tmp_path)[1].startswith("8 of 10 runs are done"), "damaged records count as none"

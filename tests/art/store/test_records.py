@@ -233,7 +233,7 @@ def test_messages_belong_to_the_content_and_begin_with_the_question() -> None:
     assert Problem(id=name, question="How many?", answer="1", messages=MESSAGES).messages == MESSAGES
     for messages in ([], MESSAGES[:1], [{"role": "user", "content": "Hm?"}, *MESSAGES]):
         name = problem_id("How many?", "1", None, messages)
-        with pytest.raises(ValueError, match="the first message of a user is not the question"):
+        with pytest.raises(ValueError, match="the first user message is not the question"):
             Problem(id=name, question="How many?", answer="1", messages=messages)
 
 

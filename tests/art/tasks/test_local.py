@@ -84,7 +84,7 @@ def test_as_many_as_there_are_can_be_had_and_no_more(source: Path) -> None:
         ('{"question": "q"}', "not a problem with question and answer: KeyError('answer')"),
         ('{"question": "q", "answer": 1}', "answer: Input should be a valid string"),
         ('{"question": "q", "answer": "1", "anser": "1"}', "anser: Extra inputs"),
-        ('{"question": "q", "answer": "1", "messages": []}', "the first message of a user is not the question"),
+        ('{"question": "q", "answer": "1", "messages": []}', "the first user message is not the question"),
     ],
 )
 def test_a_bad_line_is_named(source: Path, line: str, said: str) -> None:
