@@ -74,7 +74,7 @@ def test_parts_of_a_generated_data_set(seeds: list[int], tmp_path: Path) -> None
 def test_fewer_than_asked_for_and_names_that_are_none(seeds: list[int]) -> None:
     with pytest.raises(ConfigError, match=r"tasks\.sums\.train \+ validation: 908 .* distinct"):
         prepare(reasoning_gym, "sums", section("reasoning_gym", None, train=900), Path("nowhere"))
-    refused = [(name, "makes no such data set by its name alone: not by this name") for name in REFUSALS]
+    refused = [(name, "cannot make this data set with default settings: not by this name") for name in REFUSALS]
     names = "bare, composite, needs_more, odd, rare, sets, sums"
     for name, said in (("sum", "allowed: sums"), ("x", f"allowed: {names}"), *refused):
         with pytest.raises(ConfigError, match=rf"tasks\.{name}: .*{said}$"):
