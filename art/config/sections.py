@@ -166,13 +166,13 @@ class TrainingSection(Section):
     prompts: int = Field(16, ge=1, description="problems per step (ours)")
     completions: int = Field(8, ge=2, description="samples per problem, the group size (ours)")
     minibatches: int = Field(
-        4, ge=1, description="optimiser updates per step, each on an equal share of the kept groups (ours)"
+        4, ge=1, description="optimiser updates per step, each on an even share of the kept groups (ours)"
     )
     max_resamples: int = Field(
         1,
         ge=0,
-        description="DAPO's dynamic sampling: how often groups whose rewards are all equal are sampled again before "
-        "they are dropped",
+        description="DAPO's dynamic sampling: how often a step draws new problems to replace groups whose rewards are "
+        "all equal",
     )
     temperature: float = Field(1.0, gt=0.0, description="sampling temperature of rollouts; top-p and top-k are off")
     max_new_tokens: int = Field(48, ge=1, description="maximum tokens per completion; the paper's evaluation: 512")

@@ -1,4 +1,4 @@
-"""What a grid takes: counted, and in hours from measured steps."""
+"""Estimates for a grid: its counts, and its hours from measured steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def paper() -> Config:
 
 
 def measured(config: Config, model: str, kind: str, **changes: Any) -> dict[str, Any]:
-    """A record of a step of 36 seconds, 9 of them sampling."""
+    """A benchmark record: a step of 36 seconds, 9 of them for sampling."""
     record = {"model": model, "scale": 1, "method": {"kind": kind}, "sizes": sizes(config), "device": "some GPU"}
     return record | {"step_seconds": 36.0, "seconds": {"rollout": 9.0}} | changes
 
@@ -45,7 +45,7 @@ def test_hours_are_steps_and_rollouts(paper: Config, tmp_path: Path) -> None:
         write_json(tmp_path / f"{kind}.json", measured(config, "qwen3.5-0.8b", kind))
     spent, missing = hours(config, load_measured(config, tmp_path)["some GPU"])
     assert missing == ["qwen3.5-0.8b soft_prompt"]
-    # a seed: 100 steps, 6 checks, 14 batches of test problems
+    # per seed: 100 steps, 6 validation checks, 14 batches of test problems
     assert spent["qwen3.5-0.8b", "art"] == pytest.approx(3 * (100 * 36 + (6 + 14) * 9) / 3600)
     assert spent["qwen3.5-0.8b", "no_image"] == pytest.approx(14 * 9 / 3600)
 
@@ -81,7 +81,7 @@ def test_a_small_grid_by_hand(tmp_path: Path) -> None:
     write_json(tmp_path / "b.json", measured(config, "m", "art", device="B", step_seconds=72.0))
     write_json(tmp_path / "a.json", measured(config, "m", "art", device="A"))
     write_json(tmp_path / "c.json", measured(config, "other", "art", device="C"))
-    # 1 or 3 batches, each three times and twice as long as the rollout of a step; 1 + 3 checks
+    # 1 or 3 batches, each sampled three times at twice the length of a step's rollout; 1 + 3 validation checks
     evaluations = (1 + 3) * 3 * 2 * 9 / 3600
     spent, missing = hours(config, load_measured(config, tmp_path)["A"])
     assert missing == []
@@ -103,7 +103,7 @@ def test_a_small_grid_by_hand(tmp_path: Path) -> None:
 
 
 def finish(results: Path, config: Config, run: RunKey, seconds: float, **changes: Any) -> None:
-    """The records of a finished run; its evaluation takes half the time."""
+    """Write the records of a finished run; its evaluation takes half the time of its training."""
     digests = {"run": run_digest, "evaluation": evaluation_digest}
     for name, share in (("run", 1.0), ("evaluation", 0.5)):
         record = {"digest": digests[name](config, run.model, run.task, run.method), "device": "my cpu"}
@@ -128,4 +128,4 @@ def test_runs_that_are_there_say_what_they_took(tmp_path: Path) -> None:
     ], "nothing is left to be estimated"
     (tmp_path / first.folder / "run.json").write_text("{")
     (tmp_path / second.folder / "evaluation.json").write_text("[]")
-    assert report(config, tmp_path, tmp_path)[1].startswith("8 of 10 runs are done"), "damaged records count as none"
+    assert report(config, tmp_path, tmp_path)[1].startswith("8 of 10 runs are done"), "damaged records do not count"
