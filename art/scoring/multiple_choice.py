@@ -64,10 +64,10 @@ def judge(completion: str, problem: Problem) -> Judgement:
 
 
 def options(problem: Problem) -> set[str]:
-    """Letters that the problem offers: A, B, ... up to the last that the question marks, and at least the gold answer.
+    """Letters that the problem offers: A, B, ... before the first that the question does not mark.
 
-    Marks are ``(A)``, ``A)``, ``A.`` and ``A:`` between blanks.  No letter from A on may be missing, so that stray
-    initials do not count.
+    The gold answer and all letters before it are always included.  Marks are ``(A)``, ``A)``, ``A.`` and ``A:`` between
+    blanks.  A letter counts only if all letters before it are marked, too: this keeps out stray initials.
     """
     marked = {a or b for a, b in _OPTION.findall(problem.question)} | {problem.answer}
     last = next((i for i, letter in enumerate(ascii_uppercase) if letter not in marked), len(ascii_uppercase))

@@ -1,4 +1,4 @@
-"""BFCL (Patil et al. 2025, Apache-2.0): its ``simple`` and ``multiple`` categories, one call with one or more tools.
+"""BFCL (Patil et al. 2025, Apache-2.0), categories ``simple`` and ``multiple``: one call, one or more tools on offer.
 
 The data come from the package ``bfcl-eval``, or from a folder with the same files.  Install the package with
 ``--no-deps``, since its requirements contradict ours; none of its code is run.  BFCL lists the right values of each

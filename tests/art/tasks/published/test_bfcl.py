@@ -1,4 +1,4 @@
-"""BFCL: one call with one or more tools, and every right value of its arguments."""
+"""BFCL: one call, one or more tools on offer, and every right value of an argument."""
 
 from __future__ import annotations
 
