@@ -1,4 +1,4 @@
-"""The commands: argument handling only.  Each step of the DAG is one of them; heavy imports wait until needed."""
+"""The commands, one for each step of the DAG: they only handle arguments and import heavy modules when needed."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from art.files import atomic_path
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
 ConfigPath = Annotated[Path, typer.Option("--config", help="configuration, YAML or JSON")]
-OutPath = Annotated[Path, typer.Option("--out", help="what to write")]
+OutPath = Annotated[Path, typer.Option("--out", help="file or folder to write")]
 Results = Annotated[Path, typer.Option("--results", help="results folder")]
 Model = Annotated[str, typer.Option("--model", help="a key of models in the configuration")]
 Task = Annotated[str, typer.Option("--task", help="a key of tasks")]
 Method = Annotated[str, typer.Option("--method", help="a key of methods")]
-Seed = Annotated[int, typer.Option("--seed", help="seed, or number of the draw")]
+Seed = Annotated[int, typer.Option("--seed", help="seed, or the number of a random control's draw")]
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """For a block that imports torch and transformers: without Python's garbage collector.
+    """Run a block that imports torch and transformers without Python's garbage collector.
 
-    They make some 600,000 objects, and it would go through them a thousand times (a sixth of the processor time until a
-    model is loaded).  None of them ever becomes garbage, so they are frozen: later collections leave them out.
+    The imports make some 600,000 objects, and the collector would go through them a thousand times (a sixth of the
+    processor time until a model is loaded).  None of them ever becomes garbage, so they are frozen: later collections
+    skip them.
     """
     gc.disable()
     try:
@@ -52,7 +53,7 @@ def begin() -> None: ...
 
 @app.command()
 def config(json_text: Annotated[str, typer.Option("--json", help="the mapping as JSON")], out: OutPath) -> None:
-    """Check a configuration, with the files that it names, and write it with every default resolved."""
+    """Check a configuration and the files that it names, and write it with every default filled in."""
     with printed("art"):
         try:
             data = json.loads(json_text)
@@ -60,7 +61,7 @@ def config(json_text: Annotated[str, typer.Option("--json", help="the mapping as
             raise ConfigError(f"--json: not JSON: {error}") from None
         resolved = parse_config(data, "--json")
         preflight(resolved, "--json", own_tasks(Path(__file__).parents[1]))
-        with atomic_path(out) as partial:  # in the order given, which figures and tables follow
+        with atomic_path(out) as partial:  # keys keep their order for figures and tables
             partial.write_text(resolved.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -75,7 +76,7 @@ def generate(task: str, config: ConfigPath, out: OutPath) -> None:
         if task not in GENERATORS:
             raise ConfigError(f"task {task!r}: no generator of this name; allowed: {', '.join(GENERATORS)}")
         if section.source is not None:
-            raise ConfigError(f"tasks.{task}.source: a generated task is read from nowhere; leave it out")
+            raise ConfigError(f"tasks.{task}.source: a generated task has no source; leave it out")
         made = {split: problems(task, split, getattr(section, split), section.seed) for split in SPLITS}
         write_problem_files(made, out)
 
@@ -126,7 +127,7 @@ def draw(task: str, config: ConfigPath, out: OutPath) -> None:
 
 @app.command()
 def train(config: ConfigPath, model: Model, task: Task, method: Method, results: Results, seed: Seed = 0) -> None:
-    """Make one run's artifact: train it, or draw it for a control."""
+    """Make one run's artifact: train a method, or make a control."""
     with printed("art"):
         settings = load_config(config)
         key = run_key(model, task, method, seed)
@@ -150,7 +151,7 @@ def evaluate(config: ConfigPath, model: Model, task: Task, method: Method, resul
 
 @app.command("serve-check")
 def serve_check(config: ConfigPath, model: Model, task: Task, results: Results) -> None:
-    """Serve the artifacts of a model and task with an unmodified vLLM, and compare with their evaluation."""
+    """Serve the artifacts of a model and task with an unmodified vLLM, and compare the results with the evaluation."""
     with printed("art"):
         with collector_paused():
             from art.serving.check import serve_check as run
@@ -162,9 +163,9 @@ def serve_check(config: ConfigPath, model: Model, task: Task, results: Results) 
 def pretrain(
     config: Annotated[Path, typer.Option("--config", help="a recipe, see config/pretrain")],
     out: OutPath,
-    steps: Annotated[int | None, typer.Option(help="stop after so many steps (for a trial)")] = None,
+    steps: Annotated[int | None, typer.Option(help="stop after this many steps (for a trial)")] = None,
 ) -> None:
-    """Make a reference model from scratch."""
+    """Train a reference model from scratch."""
     with printed("art"):
         with collector_paused():
             from pretraining.card import write_card

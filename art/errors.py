@@ -1,4 +1,4 @@
-"""The errors that name their own cause, and the one way in which the command lines print them."""
+"""The project's errors, and how the command lines print them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class ConfigError(ArtError):
 
 
 class RecordError(ArtError):
-    """A file that does not hold what it should; the message names file and line."""
+    """A file that is missing or has the wrong content; the message names file and line."""
 
 
 @contextmanager
 def printed(program: str) -> Iterator[None]:
-    """Print an error that names its own cause (ours, and the system's) as one message; exit with status 1.
+    """Print an ``ArtError`` or ``OSError`` as one message and exit with status 1.
 
-    Anything else is a fault of the program and keeps its traceback.
+    Any other exception is a fault of the program and keeps its traceback.
     """
     try:
         yield

@@ -30,7 +30,7 @@ def read_records(path: Path, kind: type[AnyRecord]) -> list[AnyRecord]:
     """Read a JSON-lines file.
 
     Raises:
-        RecordError: file missing, a line not JSON or not of the schema (file:line), or no line at all.
+        RecordError: the file is missing or empty, or a line is not JSON or does not fit the schema (file:line).
     """
     records: list[AnyRecord] = []
     for number, line in numbered_lines(path):
@@ -47,7 +47,8 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
     """Read a JSON file that is one record.
 
     Raises:
-        RecordError: file missing, not JSON (which line, which column) or not of the schema (which key).
+        RecordError: the file is missing, is not JSON (the message gives line and column) or does not fit the schema
+            (the message gives the key).
     """
     try:
         return kind.model_validate_json(_text(path))
@@ -56,7 +57,7 @@ def read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
 
 
 def invalid(where: str, error: ValidationError) -> RecordError:
-    """What is wrong first with the record at a place, file or file:line."""
+    """The error for the first fault of a record; ``where`` is its file, or file:line."""
     fault = error.errors()[0]
     key = ".".join(str(part) for part in fault["loc"])
     return RecordError(f"{where}: {key + ': ' if key else ''}{fault['msg']}")
@@ -65,7 +66,7 @@ def invalid(where: str, error: ValidationError) -> RecordError:
 def numbered_lines(path: Path) -> list[tuple[int, str]]:
     """Lines of a text file with their numbers from 1.
 
-    Only line feeds part them: JSON leaves U+2028 and the like as they are, where ``str.splitlines`` would cut.
+    Only line feeds end a line: JSON may contain U+2028 and similar characters, at which ``str.splitlines`` would cut.
 
     Raises:
         RecordError: the file is missing or not UTF-8.
@@ -89,7 +90,7 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON atomically; keys keep their order, which figures and tables follow."""
+    """Write indented JSON atomically; keys keep their order, and figures and tables follow it."""
     with atomic_path(path) as partial:
         partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -113,7 +114,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.replace(path)
         _flush(path.parent)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk names no file of itself
+        error.filename = error.filename or str(path)  # the error of a full disk names no file
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -134,7 +135,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Write a file's content, or a folder's entries, to the disk: a power cut must not undo what a rename promises."""
+    """Flush a file's content, or a folder's entries, to the disk, so that a power cut cannot undo a rename."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

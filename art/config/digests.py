@@ -1,4 +1,4 @@
-"""Hashes of the settings that a result depends on: another hash means another result."""
+"""Hashes of the settings that a result depends on: a result is outdated when its hash has changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run_digest(config: Config, model: str, task: str, method: str) -> str:
 
 
 def evaluation_digest(config: Config, model: str, task: str, method: str) -> str:
-    """Hash of every setting that can change a run's evaluation, which one engine makes for all methods."""
+    """Hash of every setting that can change a run's evaluation.  One engine evaluates all methods."""
     settings = config.evaluation.model_dump(mode="json"), config.engine.kind
     return digest([run_digest(config, model, task, method), *settings])
 

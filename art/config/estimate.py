@@ -1,7 +1,7 @@
-"""What an experiment takes, as a dry run of the workflow says it beside the jobs.
+"""Estimates how long an experiment takes; a dry run of the workflow prints the estimate with the jobs.
 
-Counts runs, steps, completions and answers of the grid, and multiplies steps with the times that
-``benchmarks.training_step`` measured at the same sizes.  What was not measured is said to be unknown.
+It counts the grid's runs, steps, completions and answers, and multiplies the steps by the times that
+``benchmarks.training_step`` measured at the same sizes.  Times that were not measured are reported as unknown.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from art.errors import RecordError
 from art.files import read_json
 
 MEASURED = Path("benchmarks/results/training_step")
-"""Where the benchmark writes, and the workflow looks."""
+"""Folder that the benchmark writes to and the workflow reads."""
 
 Measured = dict[tuple[str, str], dict[str, Any]]
 
 
 def load_measured(config: Config, folder: Path) -> dict[str, Measured]:
-    """Records by device, and by model and kind of method; only those of whole models at the configuration's sizes."""
+    """Records of the benchmark by device, then by model and kind of method.
+
+    Only records of whole models at the configuration's sizes count.
+    """
     found: dict[str, Measured] = defaultdict(dict)
     for path in sorted(folder.glob("*.json")):
         record = read_json(path)
@@ -53,10 +56,10 @@ def counts(config: Config) -> dict[str, int]:
 
 
 def hours(config: Config, measured: Measured) -> tuple[dict[tuple[str, str], float], list[str]]:
-    """Hours by model and method, and the models with methods whose step was not measured.
+    """Hours by model and method, and the pairs of model and kind of method whose step was not measured.
 
-    A batch of validation or evaluation counts as the rollout of a step, in proportion to its tokens; a control's as
-    ART's.
+    A validation check takes as long as the rollout of a step.  So does a batch of evaluation, in proportion to its
+    ``max_new_tokens``.  The batches of a control take as long as ART's.
     """
     spent: dict[tuple[str, str], float] = defaultdict(float)
     missing: dict[str, None] = {}
@@ -77,12 +80,12 @@ def hours(config: Config, measured: Measured) -> tuple[dict[tuple[str, str], flo
 
 
 class Taken(NamedTuple):
-    """What the runs that are there took.
+    """How long the finished runs took.
 
     Attributes:
-        runs: how many are there, with their evaluations, made with the configuration's settings.
+        runs: number of runs that were trained and evaluated with the configuration's settings.
         training, evaluation: seconds of their processes, start-up included.
-        devices: what they ran on.
+        devices: names of the devices that they used.
     """
 
     runs: int
@@ -92,7 +95,7 @@ class Taken(NamedTuple):
 
 
 def taken(config: Config, results: Path) -> Taken:
-    """Add up the records of the runs that are there; a damaged or outdated record counts as none."""
+    """Add up the records of the finished runs; a run with a damaged or outdated record is left out."""
     runs, seconds, devices = 0, {"run": 0.0, "evaluation": 0.0}, set()
     for run in config.grid():
         digests = {
@@ -114,14 +117,14 @@ def taken(config: Config, results: Path) -> Taken:
 
 
 def report(config: Config, results: Path, folder: Path = MEASURED) -> list[str]:
-    """The lines that are printed: the whole grid, what the runs that are there took, and the hours if all are made."""
+    """The lines to print: size of the grid, time that the finished runs took, and hours that the whole grid takes."""
     size = counts(config)
     lines = [f"Grid of {config.name}: " + ", ".join(f"{count:,} {what}" for what, count in size.items())]
     done = taken(config, results)
     if done.runs:
         lines.append(
-            f"{done.runs} of {size['runs']} runs are there: {_duration(done.training)} of training and "
-            f"{_duration(done.evaluation)} of evaluation, a process at a time ({', '.join(done.devices)})"
+            f"{done.runs} of {size['runs']} runs are done: {_duration(done.training)} of training and "
+            f"{_duration(done.evaluation)} of evaluation, one process at a time ({', '.join(done.devices)})"
         )
     if done.runs == size["runs"]:
         return lines
@@ -131,9 +134,9 @@ def report(config: Config, results: Path, folder: Path = MEASURED) -> list[str]:
         lines += [f"{device}: {model} {method}: {value:.1f} h" for (model, method), value in spent.items()]
         if missing:
             lines.append(f"{device}: unknown: no step time measured for {', '.join(missing)} at these sizes")
-            lines.append("  (python -m benchmarks.training_step MODEL METHOD, on the machine in question)")
+            lines.append("  (python -m benchmarks.training_step MODEL METHOD, on that machine)")
         else:
-            lines.append(f"{device}: {sum(spent.values()):.1f} h in all, at the most")
+            lines.append(f"{device}: {sum(spent.values()):.1f} h in total, at most")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""A whole experiment: its sections together, and the grid of its runs."""
+"""The configuration of a whole experiment, and the grid of its runs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from art.config.sections import (
 
 
 class Config(Section):
-    """A whole experiment."""
+    """The configuration of a whole experiment."""
 
     name: Slug
-    results: str = Field("results", min_length=1, description="folder for everything the DAG writes, but the paper")
+    results: str = Field("results", min_length=1, description="folder for everything the DAG writes except the paper")
     paper: str = Field("paper", min_length=1, description="folder for generated tables, figures and paper.pdf")
     seeds: list[int] = Field(min_length=1, description="seeds of the trained methods")
     models: dict[Slug, ModelSection] = Field(min_length=1)
@@ -42,12 +42,12 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_takes_away(cls, given: Any) -> Any:
-        """An entry that is null counts as absent: a second file cannot take away otherwise what a first one names."""
+    def _null_removes(cls, given: Any) -> Any:
+        """An entry that is null counts as absent, so that a second file can remove an entry of the first."""
         if not isinstance(given, dict):
             return given
         named = {key: given[key] for key in ("models", "tasks", "methods") if isinstance(given.get(key), dict)}
-        # Snakemake reads every value inside of --config as text, so there null is the word.
+        # Snakemake reads every value inside --config as text, so null arrives as the word "null".
         kept = {
             key: {name: one for name, one in some.items() if one is not None and one != "null"}
             for key, some in named.items()
@@ -66,7 +66,9 @@ class Config(Section):
             if wanted not in self.methods:
                 raise ValueError(f"analysis.{key}: unknown method {wanted!r}; allowed: {', '.join(self.methods)}")
         if self.objective.kl_weight and self.objective.kind != "grpo":
-            raise ValueError(f"objective.kl_weight: {self.objective.kl_weight} needs objective.kind grpo; otherwise 0")
+            raise ValueError(
+                f"objective.kl_weight: {self.objective.kl_weight} needs objective.kind grpo; else it must be 0"
+            )
         if self.objective.kind == "grpo" and self.objective.clip_high != self.objective.clip_low:
             raise ValueError(
                 f"objective.clip_high: {self.objective.clip_high} differs from clip_low {self.objective.clip_low}; "
@@ -75,7 +77,7 @@ class Config(Section):
         if self.training.minibatches > self.training.prompts:
             raise ValueError(
                 f"training.minibatches: {self.training.minibatches} is more than training.prompts, "
-                f"{self.training.prompts}: each needs a group"
+                f"{self.training.prompts}: each minibatch needs a group"
             )
         return self
 
@@ -87,7 +89,7 @@ class Config(Section):
         return [0] if isinstance(section, ControlMethod) else list(self.seeds)
 
     def engine_of(self, method: str) -> EngineSection:
-        """What samples in a method's training."""
+        """The engine that samples in a method's training."""
         return getattr(self.methods[method], "engine", None) or self.engine
 
     def grid(self) -> list[RunKey]:

@@ -1,6 +1,7 @@
-"""The registry of methods: the settings of each kind, and the module that stands behind it.
+"""The registry of methods: the settings of each kind, and the module that implements it.
 
-A new kind is a class here, its name in the union ``MethodSection``, and the module that ``implementation`` names.
+To add a kind, write a class here, add it to the union ``MethodSection``, and write the code that its
+``implementation`` names.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from art.config.sections import EngineSection, Fraction, Section, Slug
 
 
 class Method(Section):
-    """What every method has.
+    """Settings of every method.
 
     Attributes:
-        kind: the name by which a configuration picks the class.
-        implementation: class of a trained method, or function that draws a control, as ``module:attribute``.
+        kind: the name that selects the class in a configuration.
+        implementation: class of a trained method, or function that makes a control, as ``module:attribute``.
     """
 
     implementation: ClassVar[str]
@@ -31,14 +32,14 @@ class ControlMethod(Method):
 
 
 class NoImageMethod(ControlMethod):
-    """The bare question."""
+    """The question alone."""
 
     implementation = "art.methods.controls:no_image"
     kind: Literal["no_image"]
 
 
 class SeedImageMethod(ControlMethod):
-    """The picture that ART starts from."""
+    """The task's seed picture, untrained."""
 
     implementation = "art.methods.controls:seed_image"
     kind: Literal["seed_image"]
@@ -65,26 +66,28 @@ class RandomStringMethod(RandomControlMethod):
 
 
 class TrainedMethod(Method):
-    """What every trained method shares."""
+    """Settings of every trained method."""
 
     learning_rate: float = Field(gt=0.0, description="Adam's step size (ours, chosen on validation)")
     betas: tuple[Fraction, Fraction] = Field((0.9, 0.95), description="Adam's decay rates (ours)")
     engine: EngineSection | None = Field(
-        None, description="what samples in this method's training; null: the experiment's engine"
+        None, description="engine that samples in this method's training; null: the experiment's engine"
     )
 
 
 class ArtMethod(TrainedMethod):
-    """ART: pixel = sigmoid(z), z trained (the paper, section on the method)."""
+    """ART: pixel = sigmoid(z), where z is trained (the paper's method section)."""
 
     implementation = "art.methods.image:Image"
     kind: Literal["art"]
     learning_rate: float = Field(0.1, gt=0.0, description="Adam's step size on z or its coordinates (ours)")
     basis: Literal["pixel", "patch"] = Field(
         "patch",
-        description="free pixels, or coordinates in the row space of the vision tower's patch embedding (ours)",
+        description="train the pixels, or coordinates in the row space of the vision tower's patch embedding (ours)",
     )
-    start: Literal["picture", "grey"] = Field("picture", description="the task's seed picture, or grey 128 +- 6")
+    start: Literal["picture", "grey"] = Field(
+        "picture", description="initialisation: the task's seed picture, or grey 128 +- 6"
+    )
     max_distance: int | None = Field(
         None, ge=1, le=255, description="bound on |level - seed level| for every pixel and channel; null: none"
     )
@@ -96,12 +99,12 @@ class LoraMethod(TrainedMethod):
     implementation = "art.methods.lora:Lora"
     kind: Literal["lora"]
     learning_rate: float = Field(5e-3, gt=0.0)
-    rank: int = Field(8, ge=1, le=512, description="vLLM serves up to 512")
+    rank: int = Field(8, ge=1, le=512, description="rank of the adapter; vLLM serves up to 512")
     alpha: int = Field(16, ge=1)
 
 
 class SoftPromptMethod(TrainedMethod):
-    """As many free embeddings as the image has visual tokens."""
+    """As many trained embeddings as the image has visual tokens."""
 
     implementation = "art.methods.soft_prompt:SoftPrompt"
     kind: Literal["soft_prompt"]
@@ -122,6 +125,6 @@ MethodSection = Annotated[
 METHOD_SECTIONS: dict[str, type[Method]] = {
     get_args(section.model_fields["kind"].annotation)[0]: section for section in get_args(get_args(MethodSection)[0])
 }
-"""Kind -> class, read off the union."""
+"""Kind -> class, taken from the union."""
 
 TRAINED_KINDS = tuple(kind for kind, section in METHOD_SECTIONS.items() if issubclass(section, TrainedMethod))

@@ -1,4 +1,4 @@
-"""What a configuration asks of the disk, checked before any job: tasks and sources, checkpoints, the image's size."""
+"""Checks a configuration against the disk before any job: tasks and sources, checkpoints, the image's size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULES = Path("workflow/rules/tasks")
 
 
 def preflight(config: Config, source: str, own: Collection[str]) -> None:
-    """Check everything that a job would stumble over later.
+    """Check what would make a job fail later: names of tasks, files, the image's size.
 
     Args:
         config: paths in it are relative to the working directory.
@@ -24,7 +24,7 @@ def preflight(config: Config, source: str, own: Collection[str]) -> None:
         own: names of the tasks that have a rule of their own.
 
     Raises:
-        ConfigError: with the key, what was found and what is wanted.
+        ConfigError: the message gives the key, what was found and what is wanted.
     """
     try:
         for name, task in config.tasks.items():
@@ -36,7 +36,7 @@ def preflight(config: Config, source: str, own: Collection[str]) -> None:
 
 
 def own_tasks(root: Path) -> dict[str, Path]:
-    """Tasks with a rule of their own, below the project's folder: name -> file."""
+    """Tasks that have a rule file of their own below ``root``, the project's folder: name -> file."""
     return {path.stem: path for path in sorted((root / RULES).glob("*.smk"))}
 
 
@@ -55,7 +55,7 @@ def _check_task(name: str, task: TaskSection, own: Collection[str]) -> None:
 
 def _check_model(name: str, model: ModelSection, image_size: int) -> None:
     if model.revision is not None:
-        return  # its jobs look at it, when they have fetched it
+        return  # on the hub: the jobs check it when they have fetched it
     lacking = [file for file in CHECKPOINT if not Path(model.path, file).is_file()]
     if lacking:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Reading a configuration, and saying what is wrong with it."""
+"""Reads a configuration and explains its faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from art.errors import ConfigError
 
 
 def run_key(model: str, task: str, method: str, seed: int) -> RunKey:
-    """Coordinates as a person typed them.
+    """Check the coordinates of a run that a person typed.
 
     Raises:
         ConfigError: a name or the seed is not of the right form.
@@ -28,7 +28,7 @@ def parse_config(data: Any, source: str) -> Config:
     """Validate a mapping; ``source`` names where it came from in the error message.
 
     Raises:
-        ConfigError: with one line for each fault: key, value, what is allowed.
+        ConfigError: the message has one line for each fault: key, value, what is allowed.
     """
     try:
         return Config.model_validate(data)
@@ -62,12 +62,12 @@ def _explain(fault: Any) -> str:
 
 
 def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
-    """Keys of the section that holds the refused one: the types are followed along the location of the fault."""
+    """Allowed keys of the section with the unknown key; it is found by following the types along the location."""
     section: type[BaseModel] = Config
     for part in location[:-1]:
         if part in section.model_fields:
             inside = _sections(section.model_fields[part].annotation)
-        else:  # a name that the user chose, or the kind that picked one of several sections
+        else:  # a name that the user chose, or the kind that selects one of several sections
             inside = [one for one in inside if part == _kind(one)] or inside
         if len(inside) == 1:
             section = inside[0]

@@ -1,8 +1,8 @@
-"""Everything that the configuration picks by name: each name once, with the module that stands behind it.
+"""The names that a configuration can select, each with the module that implements it.
 
-The entries are text, so that reading a configuration imports none of the modules; ``implementation`` imports the one
-that is picked.  The configuration's types and the workflow take their allowed names from here.  (A method's module
-stands beside its settings, in ``art/config/methods.py``.)
+The entries are text, so that reading a configuration imports none of the modules; ``implementation`` imports the
+selected one.  The configuration's types and the workflow take their allowed names from here.  (A method's module is
+named beside its settings, in ``art/config/methods.py``.)
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ READERS = {
     "reasoning_gym": "art.tasks.published.reasoning_gym",
 }
 
-# a task's name -> module of its seed picture; a task without one has the compass rose
+# a task's name -> module of its seed picture; a task without one gets the compass rose
 SEED_PICTURES = {
     "arithmetic": "art.pictures.seeds.arithmetic",
     "tool_call": "art.pictures.seeds.tool_call",
@@ -62,14 +62,14 @@ OTHER_SEED_PICTURE = "art.pictures.seeds.compass"
 
 
 def implementation(entry: str) -> Any:
-    """What an entry names, ``module`` or ``module:attribute``, imported now."""
+    """Import what an entry names: ``module`` or ``module:attribute``."""
     module, _, attribute = entry.partition(":")
     found = importlib.import_module(module)
     return getattr(found, attribute) if attribute else found
 
 
 class OneOf:
-    """Annotation of a text that has to be one of these names; in the JSON schema an ``enum``."""
+    """Annotation of a text that must be one of these names; the JSON schema has it as an ``enum``."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = list(names)

@@ -26,7 +26,7 @@ class Section(BaseModel):
 
 
 class ModelSection(Section):
-    """A checkpoint that every method leaves frozen."""
+    """The checkpoint of a model; every method keeps it frozen."""
 
     family: Annotated[str, OneOf(FAMILIES)] = Field("qwen3_5", description="architecture family")
     path: str = Field(
@@ -43,17 +43,17 @@ class ModelSection(Section):
     @model_validator(mode="after")
     def _revision_is_of_a_repository(self) -> ModelSection:
         if self.revision is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", self.path):
-            raise ValueError(f"path {self.path!r} with a revision is a repository on the hub: OWNER/NAME")
+            raise ValueError(f"path {self.path!r}: with a revision it must be a repository on the hub, OWNER/NAME")
         return self
 
 
 class SourceSection(Section):
     """Where a published data set is read from: local files, or the hub at one commit."""
 
-    path: str | None = Field(None, min_length=1, description="file or folder, in the form in which it is published")
+    path: str | None = Field(None, min_length=1, description="file or folder, in its published format")
     repository: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$", description="data set on the hub, OWNER/NAME")
     revision: str | None = Field(
-        None, pattern=r"^[0-9a-f]{40}$", description="full commit of the repository: a branch or tag may move"
+        None, pattern=r"^[0-9a-f]{40}$", description="full commit of the repository (a branch or tag could change)"
     )
 
     @model_validator(mode="after")
@@ -69,51 +69,57 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class TaskSection(Section):
-    """A task: problem files written by its rule in workflow/rules/tasks."""
+    """A task; its rule in workflow/rules/tasks writes the problem files."""
 
     scorer: Annotated[str, OneOf(SCORERS)]
-    source: SourceSection | None = Field(None, description="of a published data set; generated tasks have none")
+    source: SourceSection | None = Field(None, description="source of a published data set; generated tasks have none")
     train: int = Field(2000, ge=8, description="training problems (ours)")
-    validation: int = Field(200, ge=8, description="validation problems, for every choice of a setting (ours)")
-    test: int = Field(300, ge=8, description="held-out problems, scored once (ours; the paper uses each task's own)")
+    validation: int = Field(200, ge=8, description="validation problems, used for every choice of a setting (ours)")
+    test: int = Field(
+        300, ge=8, description="held-out problems, scored once (ours; the paper uses each task's own test problems)"
+    )
     seed: int = Field(0, ge=0, description="seed of the generator or of the split")
 
     def rule(self, name: str) -> str:
-        """File in workflow/rules/tasks, and reader, of the task called ``name``: reasoning-gym's tasks share one."""
+        """Rule file (in workflow/rules/tasks) and reader of the task ``name``; all tasks of reasoning-gym share one."""
         return "reasoning_gym" if self.scorer == "reasoning_gym" else name
 
 
 class ImageSection(Section):
-    """The picture that stands before the question."""
+    """The picture before the question."""
 
     size: int = Field(128, ge=32, description="side in pixels; the paper: 256")
     contrast: float = Field(
-        0.5, gt=0.0, le=1.0, description="contrast of the seed picture about mid-grey; sigmoid saturates at 1 (ours)"
+        0.5,
+        gt=0.0,
+        le=1.0,
+        description="contrast of the seed picture around mid-grey; at 1 the sigmoid saturates (ours)",
     )
 
 
 class EngineSection(Section):
-    """What samples completions, in training and in evaluation."""
+    """The engine that samples completions, in training and in evaluation."""
 
     kind: Annotated[str, OneOf(ENGINES)] = Field(
         "transformers",
-        description="transformers: the policy itself, exact; vllm: vLLM beside it; server: its OpenAI-compatible one",
+        description="transformers: the policy itself, exact; vllm: vLLM beside the policy; server: vLLM's "
+        "OpenAI-compatible server",
     )
     url: str | None = Field(
         None,
         pattern=r"^https?://[^\s@]+/v1$",
-        description="of a vLLM server that runs already, up to /v1, its key in the environment variable "
-        "OPENAI_API_KEY; null: one is started on loopback, with a random key",
+        description="address of a running vLLM server, up to /v1; its key is in the environment variable "
+        "OPENAI_API_KEY; null: a server is started on loopback, with a random key",
     )
     importance_cap: float | None = Field(
         2.0,
         gt=0.0,
-        description="bound of the weight exp(policy - engine) by which a sampled token counts, since their "
-        "log-probabilities differ by rounding (ours; TRL has such a bound); null: no such weight",
+        description="upper bound of a sampled token's weight exp(policy - engine), which corrects for the rounding "
+        "differences between their log-probabilities (ours; TRL has such a bound); null: no weight",
     )
-    max_model_len: int = Field(2048, ge=64, description="most tokens of a prompt and its completion")
+    max_model_len: int = Field(2048, ge=64, description="maximum number of tokens of a prompt with its completion")
     memory: float = Field(
-        0.5, gt=0.0, lt=1.0, description="share of the GPU's memory for vLLM; the policy has the rest"
+        0.5, gt=0.0, lt=1.0, description="share of the GPU's memory for vLLM; the policy gets the rest"
     )
     timeout: float = Field(600.0, gt=0.0, description="seconds that a server has to start, or to answer a request")
     retries: int = Field(3, ge=0, description="how often a request is sent again before the run stops")
@@ -122,83 +128,92 @@ class EngineSection(Section):
     def _keys_fit_the_kind(self) -> EngineSection:
         if self.url is not None and self.kind != "server":
             raise ValueError(f"url {self.url!r} needs kind 'server', not {self.kind!r}")
-        # The default is no fault: a resolved configuration holds it, too.
+        # The default is allowed for every kind: a resolved configuration contains it.
         default = type(self).model_fields["importance_cap"].default
         if self.kind == "transformers" and self.importance_cap != default:
             raise ValueError("importance_cap needs kind 'vllm' or 'server': the policy's own samples need no weight")
         return self
 
     def results_depend_on(self) -> dict[str, Any]:
-        """The settings that may change a result; the others say how the engine is reached."""
+        """The settings that can change a result; the others only say how the engine is run and reached."""
         return {"kind": self.kind} | ({} if self.kind == "transformers" else {"importance_cap": self.importance_cap})
 
 
 class ObjectiveSection(Section):
-    """The loss on sampled (or reference) completions."""
+    """The loss, on sampled completions or (supervised) on the solutions."""
 
     kind: Literal["dapo", "grpo", "supervised"] = "dapo"
     clip_low: float = Field(0.2, gt=0.0, lt=1.0, description="lower clip of the ratio (DAPO's published value)")
     clip_high: float = Field(
         0.28, gt=0.0, description="upper clip of the ratio (DAPO's published value); grpo: always clip_low"
     )
-    kl_weight: float = Field(0.0, ge=0.0, description="weight of the KL to the untrained model; DAPO: 0")
+    kl_weight: float = Field(0.0, ge=0.0, description="weight of the KL to the base model; DAPO: 0")
     std_floor: float = Field(1e-4, gt=0.0, description="eps in advantage = (r - mean) / (std + eps)")
 
     @model_validator(mode="before")
     @classmethod
     def _grpo_clips_evenly(cls, given: Any) -> Any:
-        """GRPO has one clip value: an upper one that nobody gave is the lower one."""
+        """GRPO has one clip value: ``clip_high``, where it is not given, is ``clip_low``."""
         if isinstance(given, dict) and given.get("kind") == "grpo":
             return {"clip_high": given.get("clip_low", cls.model_fields["clip_low"].default)} | given
         return given
 
 
 class TrainingSection(Section):
-    """The one training loop: the same batches and budget for every trained method."""
+    """The training loop: every trained method has the same batches and budget."""
 
     steps: int = Field(100, ge=1, description="optimisation steps, one batch of rollouts each; the paper: 100")
-    prompts: int = Field(16, ge=1, description="problems a step (ours)")
-    completions: int = Field(8, ge=2, description="samples a problem, the group size (ours)")
-    minibatches: int = Field(4, ge=1, description="optimiser updates a step, on even shares of the kept groups (ours)")
+    prompts: int = Field(16, ge=1, description="problems per step (ours)")
+    completions: int = Field(8, ge=2, description="samples per problem, the group size (ours)")
+    minibatches: int = Field(
+        4, ge=1, description="optimiser updates per step, each on an even share of the kept groups (ours)"
+    )
     max_resamples: int = Field(
-        1, ge=0, description="DAPO's dynamic sampling: how often degenerate groups are drawn anew before being dropped"
+        1,
+        ge=0,
+        description="DAPO's dynamic sampling: how often a step draws new problems to replace groups whose rewards are "
+        "all equal",
     )
     temperature: float = Field(1.0, gt=0.0, description="sampling temperature of rollouts; top-p and top-k are off")
-    max_new_tokens: int = Field(48, ge=1, description="the paper's evaluation: 512")
-    max_grad_norm: float | None = Field(None, gt=0.0, description="clip of the gradient norm; null: none")
+    max_new_tokens: int = Field(48, ge=1, description="maximum tokens per completion; the paper's evaluation: 512")
+    max_grad_norm: float | None = Field(
+        None, gt=0.0, description="gradients are clipped to this norm; null: no clipping"
+    )
     snapshot_every: int = Field(5, ge=1, description="steps between stored images and checkpoints")
     validate_every: int = Field(10, ge=1, description="steps between greedy checks on validation problems")
-    validation_problems: int = Field(64, ge=1, description="validation problems of such a check")
+    validation_problems: int = Field(64, ge=1, description="validation problems per check")
 
 
 class EvaluationSection(Section):
     """Scoring on held-out problems."""
 
-    samples: int = Field(2, ge=0, description="sampled completions a problem beside the greedy one")
+    samples: int = Field(2, ge=0, description="sampled completions per problem, besides the greedy one")
     temperature: float = Field(1.0, gt=0.0, description="temperature of the sampled completions")
-    presence_penalty: float = Field(0.0, ge=0.0, description="the authors' code: 1.0; ours 0 on the tiny models")
-    max_new_tokens: int = Field(48, ge=1, description="the authors' code: 512")
+    presence_penalty: float = Field(0.0, ge=0.0, description="the authors' code: 1.0; ours: 0 on the reference models")
+    max_new_tokens: int = Field(48, ge=1, description="maximum tokens per completion; the authors' code: 512")
     batch_size: int = Field(100, ge=1)
 
 
 class ServingSection(Section):
-    """A check of the artifacts in an unmodified server, against the evaluation."""
+    """The serving check: an unmodified server answers with the artifacts, and is compared with the evaluation."""
 
     problems: int = Field(200, ge=8, description="test problems that every artifact answers through the server")
     variants: list[Annotated[int, Field(ge=1)]] = Field(
         [1, 4, 16],
         min_length=1,
-        description="how many different images, or adapters, the measured requests take turns in",
+        description="numbers of different images, or adapters, that the measured requests use in turn",
     )
-    requests: int = Field(64, ge=1, description="requests of one measurement")
-    concurrency: int = Field(16, ge=1, description="requests under way at a time")
-    repeats: int = Field(5, ge=1, description="measurements of each kind, after one that does not count")
+    requests: int = Field(64, ge=1, description="requests per measurement")
+    concurrency: int = Field(16, ge=1, description="requests that run at the same time")
+    repeats: int = Field(5, ge=1, description="measurements of each kind, after one warm-up that does not count")
 
     @model_validator(mode="after")
     def _variants_can_meet(self) -> ServingSection:
         most = min(self.concurrency, self.requests)
         if len(set(self.variants)) < len(self.variants) or max(self.variants) > most:
-            raise ValueError(f"variants {self.variants}: each once, and none above requests and concurrency ({most})")
+            raise ValueError(
+                f"variants {self.variants}: no number twice, and none above requests or concurrency ({most})"
+            )
         return self
 
 
@@ -209,4 +224,4 @@ class AnalysisSection(Section):
     confidence: float = Field(0.95, gt=0.5, lt=1.0)
     seed: int = Field(0, ge=0)
     baseline: Slug = Field("no_image", description="method every other one is compared with")
-    reference: Slug = Field("lora", description="second comparison")
+    reference: Slug = Field("lora", description="reference method, for the second comparison")

@@ -1,7 +1,7 @@
-"""Trainable pictures with torch: levels <-> logits, 8-bit rounding that lets the gradient through, a distance bound.
+"""Trainable pictures with torch: levels <-> logits, 8-bit rounding that passes the gradient, a distance bound.
 
-A trainable picture is a float tensor (3, height, width).  *Levels* run from 0 to 255; *logits* z are free numbers
-with levels = 255 sigmoid(z) (the paper's pixel = sigmoid(z)).
+A trainable picture is a float tensor (3, height, width).  *Levels* run from 0 to 255; *logits* z are unbounded, with
+levels = 255 sigmoid(z) (the paper's pixel = sigmoid(z)).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from art.pictures.png import Levels
 
-# A level of 0 or 255 has an infinite logit; a quarter of a level inside still rounds to the same level.
+# Levels 0 and 255 have infinite logits; a quarter of a level inwards still rounds to the same level.
 _MARGIN = 0.25
 
 
@@ -23,7 +23,7 @@ def levels_to_tensor(levels: Levels) -> Tensor:
 
 
 def tensor_to_levels(levels: Tensor) -> Levels:
-    """(3, height, width) levels of any float type -> (height, width, 3) uint8, rounded and cut to 0..255."""
+    """(3, height, width) levels of any float type -> (height, width, 3) uint8, rounded and clipped to 0..255."""
     return levels.detach().round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().contiguous().numpy()
 
 
@@ -33,7 +33,7 @@ def logits_of(levels: Tensor) -> Tensor:
 
 
 def levels_of(logits: Tensor) -> Tensor:
-    """Levels = 255 sigmoid(z) as they will stand in the PNG: rounded to 8 bits, with the gradient of 255 sigmoid(z)."""
+    """Levels = 255 sigmoid(z) as the PNG stores them: rounded to 8 bits, with the gradient of 255 sigmoid(z)."""
     return straight_through_round(255 * torch.sigmoid(logits))
 
 
@@ -45,8 +45,8 @@ def straight_through_round(levels: Tensor) -> Tensor:
 def project_to_bound(logits: Tensor, seed_levels: Tensor, bound: int) -> Tensor:
     """Clamp logits so that the rounded levels stay within +-bound of whole seed levels (same shape), exactly.
 
-    Where the bound reaches 0 or 255, that side is free.  At a clamped logit the gradient passes where descent leads
-    back towards the bound and is 0 where it leads further out, so a pixel at its bound can return.
+    Where the bound reaches 0 or 255, that side is not clamped.  Gradients that would push a clamped logit further out
+    are zeroed; the others pass, so a pixel at its bound can return.
     """
     low, high = seed_levels - bound, seed_levels + bound
     lowest = torch.where(low <= 0, -torch.inf, torch.logit(low / 255))

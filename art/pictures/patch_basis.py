@@ -1,8 +1,8 @@
 """The directions in pixel space that a vision tower can see.
 
-A vision tower starts with a linear patch embedding: it sees a patch of C * height * width pixels only through the
-row space of that matrix.  With an orthonormal basis Q of this space an image offset is z - z0 = c Q, with one row of
-coordinates c a patch, and the optimiser moves only where the tower can see (ours, not the paper's).
+A vision tower starts with a linear patch embedding, so it sees a patch of C * height * width pixels only through the
+row space of that matrix.  With an orthonormal basis Q of this space, an image offset is z - z0 = c Q, with one row of
+coordinates c per patch.  The optimiser then moves only in directions that the tower can see (ours, not the paper's).
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class PatchBasis:
     def from_weight(cls, weight: Tensor, tolerance: float = 1e-6) -> PatchBasis:
         """Basis from a patch embedding's weight (hidden, channels, frames, patch height, patch width).
 
-        A still image is repeated over the frames, so the tower applies the sum over them.  (The processor's mean and
-        standard deviation are the same for all channels here, so they do not turn the space.)
+        A still image is repeated over the frames, so the tower applies the weight summed over the frames.  (The
+        processor's mean and standard deviation are the same for all channels here, so they do not change the space.)
 
         Args:
             weight: the weight of the convolution, of any float type.
             tolerance: singular values below this share of the largest count as 0.
 
         Raises:
-            ValueError: not five dimensions, or a weight of zeros.
+            ValueError: the weight does not have five dimensions, or is zero.
         """
         if weight.ndim != 5:
             raise ValueError(f"a patch embedding has 5 dimensions, not {tuple(weight.shape)}")
@@ -54,7 +54,7 @@ class PatchBasis:
 
     @property
     def rank(self) -> int:
-        """Number of directions a patch."""
+        """Number of directions per patch."""
         return self.vectors.shape[0]
 
     def patches(self, height: int, width: int) -> int:

@@ -1,6 +1,7 @@
-"""Pictures as 8-bit levels, with numpy and Pillow only: PNG in and out, random images, distances.
+"""Pictures as 8-bit levels, with numpy and Pillow only: reading and writing PNG, random images, distances.
 
-A picture is a uint8 array (height, width, 3) of levels 0..255.  No torch here: controls must start in a second.
+A picture is a uint8 array (height, width, 3) of levels 0..255.  This module does not import torch: controls must start
+in a second.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from art.files import atomic_path
 Levels = NDArray[np.uint8]
 
 MID_GREY = 128
-"""What shows through transparent pixels (as in the authors' seed picture), and the centre of contrast."""
+"""Level behind transparent pixels (as in the authors' seed picture), and the centre of contrast."""
 
 COMPRESS_LEVEL = 9
 """The one fixed encoder setting; everything else is Pillow's default, and no metadata is written."""
@@ -51,7 +52,7 @@ class Distance(NamedTuple):
 def png_bytes(levels: Levels) -> bytes:
     """Encode (height, width, 3) levels as PNG under the fixed setting.
 
-    The same pixels give the same bytes under one version of Pillow and of the zlib that it brings.
+    The same pixels give the same bytes with the same version of Pillow and of the zlib in it.
 
     Raises:
         ValueError: wrong type or shape.
@@ -73,7 +74,7 @@ def encode_png(levels: Levels, path: Path) -> None:
 def decode_png(path: Path, size: int) -> Levels:
     """Read a square PNG as (size, size, 3) levels.
 
-    Grey and palette pictures become RGB; transparent parts lie over mid-grey.
+    Grey and palette pictures become RGB; transparent parts are laid over mid-grey.
 
     Raises:
         ImageError: the file is missing, truncated or damaged, not a PNG, of another size, or of 16 bits.
@@ -84,7 +85,7 @@ def decode_png(path: Path, size: int) -> Levels:
         raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
     if not content.startswith(_START):
         raise ImageError(f"{path}: not a PNG")
-    if _END not in content:  # Pillow forgives a missing tail
+    if _END not in content:  # Pillow accepts a missing end mark
         raise ImageError(f"{path}: truncated or damaged PNG: no end mark")
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:

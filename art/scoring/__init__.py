@@ -1,4 +1,4 @@
-"""Answer extraction, accuracy (0/1) and training reward, one module a kind of answer (art/config/registry.py)."""
+"""Answer extraction, accuracy (0/1) and training reward, one module per kind of answer (art/config/registry.py)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def scorer_of(name: str) -> Scorer:
 
 
 def load_problems(path: Path, scorer: Scorer) -> list[Problem]:
-    """Read a problem file whose answers the scorer can take.
+    """Read a problem file and check that the scorer can read its gold answers.
 
     Raises:
-        RecordError: a line is no problem, or its answer is not of the scorer's form (file:line).
+        RecordError: a line is not a problem, or its gold answer does not have the scorer's form (file:line).
     """
     problems = read_records(path, Problem)
     for number, problem in enumerate(problems, start=1):

@@ -1,4 +1,4 @@
-"""What a scorer says of one completion, and the shape that every scorer has."""
+"""A scorer's verdict on one completion, and the interface of every scorer."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Scorer(Protocol):
         """Return the answer found in ``completion`` in a normal form, or None."""
 
     def judge(self, completion: str, problem: Problem) -> Judgement:
-        """Compare the answer in ``completion`` with the problem's reference.
+        """Compare the answer in ``completion`` with the problem's gold answer.
 
         Raises:
-            ValueError: the *reference* of the problem is not of the scorer's form; the message names the problem.
+            ValueError: the *gold answer* does not have the scorer's form; the message names the problem.
         """

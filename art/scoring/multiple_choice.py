@@ -1,11 +1,12 @@
 r"""Multiple choice: one letter A-Z, of any number of options.
 
-Which letter counts: the last ``The correct answer is (X)``, which is the form that the prompt asks for and that of the
-paper's authors.  Only where there is none, the last of the other explicit forms: ``the answer is X``, ``the correct
-option is X``, ``Answer: X``, ``\boxed{X}``; and last a completion that is the letter and nothing else.
+Which letter counts: the one in the last ``The correct answer is (X)``.  The prompt asks for this form, and the paper's
+authors use it.  Only where it is missing, the last of the other explicit forms counts: ``the answer is X``, ``the
+correct option is X``, ``Answer: X``, ``\boxed{X}``.  Where these are missing, too, the completion must be the letter
+and nothing else.
 
-In brackets a letter may be small.  Without, it must be a capital at the end of a line or clause, so that the article
-of ``The answer is A bird`` is none.  A letter that is one of two (``(A) or (B)``) is none either.
+In brackets a letter may be lower case.  Without brackets it must be a capital at the end of a line or clause, so that
+the article in ``The answer is A bird`` is not an answer.  Nor is a letter that is one of two (``(A) or (B)``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from art.store.problem import Problem
 WELL_FORMED = 0.1
 """Training reward of a wrong letter that is among the options (ours)."""
 
-# Possessive quantifiers ("*+") where blanks may repeat: a long blank run must not cost its length squared.
+# Possessive quantifiers ("*+") match repeated blanks: a long run of blanks must not take quadratic time.
 _SINGLE = r"(?! [ \t]*+ (?: (?:or|and)\b | [/&] ) [ \t]*+ (?: \([A-Za-z]\) | [A-HJ-Z]\b ) )"  # "and I" is prose
 _BRACKETED = rf"\( [\s*_`]*+ ([A-Za-z]) [\s*_`]*+ \) {_SINGLE}"
 _BARE = rf"""([A-Z]) {_SINGLE}
@@ -40,7 +41,7 @@ _OPTION = re.compile(r"(?:^|(?<=\s))(?:\(([A-Z])\)|([A-Z])[).:])(?=\s)", re.MULT
 
 
 def extract(completion: str) -> str | None:
-    """Return the letter that counts, see the module, in upper case; or None."""
+    """Return the letter that counts (see the module) in upper case, or None."""
     for form in _FORMS:
         letters = [match[match.lastindex or 0] for match in form.finditer(completion)]
         if letters:
@@ -49,10 +50,10 @@ def extract(completion: str) -> str | None:
 
 
 def judge(completion: str, problem: Problem) -> Judgement:
-    """Compare the chosen letter with the reference.
+    """Compare the chosen letter with the gold answer.
 
     Raises:
-        ValueError: the reference of ``problem`` is not one letter A-Z.
+        ValueError: the gold answer of ``problem`` is not one letter A-Z.
     """
     if len(problem.answer) != 1 or problem.answer not in ascii_uppercase:
         raise ValueError(f"problem {problem.id}: answer {problem.quoted_answer} is not a letter A-Z")
@@ -63,9 +64,10 @@ def judge(completion: str, problem: Problem) -> Judgement:
 
 
 def options(problem: Problem) -> set[str]:
-    """Letters that the problem offers: A, B, ... as long as the question marks them, the reference included.
+    """Letters that the problem offers: A, B, ... before the first that the question does not mark.
 
-    Marks are ``(A)``, ``A)``, ``A.`` and ``A:`` between blanks; the run from A on keeps out stray initials.
+    The gold answer and all letters before it are always included.  Marks are ``(A)``, ``A)``, ``A.`` and ``A:`` between
+    blanks.  A letter counts only if all letters before it are marked, too: this keeps out stray initials.
     """
     marked = {a or b for a, b in _OPTION.findall(problem.question)} | {problem.answer}
     last = next((i for i, letter in enumerate(ascii_uppercase) if letter not in marked), len(ascii_uppercase))

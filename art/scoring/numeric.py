@@ -1,17 +1,18 @@
 r"""Numeric answers: the number that follows an explicit announcement of the final answer.
 
-Which number counts: the last readable one after ``Answer:``, which is the form that the prompt asks for and the only
-one that the paper's authors count.  Only where there is none, the last of the other explicit forms: ``The answer is
-7``, ``\boxed{7}``, or ``#### 7`` on a line of its own.  A number that nothing announces is no answer: in the authors'
+Which number counts: the last readable one after ``Answer:``.  The prompt asks for this form, and the paper's authors
+count no other.  Only where it is missing, the last of the other explicit forms counts: ``The answer is 7``,
+``\boxed{7}``, or ``#### 7`` on a line of its own.  A number without an announcement is not an answer: in the authors'
 rewards "some number" is worth less than "a parseable answer".
 
-How it is read: the number must stand right after the announcement on the same line, but for markdown, LaTeX, quotes,
-brackets and currency signs.  Understood are thousands separators ``1,234.50``, minus signs, ``3/4``, ``1 1/2``,
-``\frac{3}{4}``, ``1.5e3``, ``1.5 \times 10^3`` and worked answers (``3 * 6 = 18`` is 18, ``x = 5`` is 5).  Units and
-percent signs after it do not count: ``50%`` is 50.  A number that touches another (``1 2``, ``1,2``, ``5 or 6``,
-``12:30``, ``2^10``, ``3 + 4``) is not read at all, so digits are never joined and a list never scores.
+How it is read: the number must follow the announcement directly, on the same line; only markdown, LaTeX, quotes,
+brackets and currency signs may stand between them.  It may have thousands separators (``1,234.50``), a minus sign, or
+one of the forms ``3/4``, ``1 1/2``, ``\frac{3}{4}``, ``1.5e3`` and ``1.5 \times 10^3``.  Worked answers are read, too:
+``3 * 6 = 18`` is 18, ``x = 5`` is 5.  Units and percent signs after the number are ignored: ``50%`` is 50.  A number
+that touches another (``1 2``, ``1,2``, ``5 or 6``, ``12:30``, ``2^10``, ``3 + 4``) is not read at all, so digits are
+never joined and a list never scores.
 
-Values are compared exactly, as fractions, within the authors' tolerance; the reward bands are the authors' as well.
+Values are exact fractions, compared within the authors' tolerance; the reward bands are the authors' as well.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ TOLERANCE = Fraction(1, 10**6)
 """Differences below this count as equal (the authors' value)."""
 
 BANDS = ((Fraction(1, 100), 0.4), (Fraction(1, 10), 0.2))
-"""Training reward by relative error, the nearest band first (the authors' values)."""
+"""Training reward by relative error, the narrowest band first (the authors' values)."""
 PARSEABLE = 0.1
 SOME_NUMBER = 0.01
 
-# Bounds on what is read, so that no completion is slow: of a line, of one numeral, of a power of ten.
+# Bounds that keep the reading fast: on the length of a line, the length of a numeral, and a power of ten.
 _LINE = 1000
 _NUMERAL = 300
 _EXPONENT = 300
 
-# Possessive quantifiers ("*+") where blanks may repeat: a long blank run must not cost its length squared.
+# Possessive quantifiers ("*+") match repeated blanks: a long run of blanks must not take quadratic time.
 _ASKED = re.compile(r"(?<![a-z])answer[*_`]*+[ \t]*+[:\uff1a]", re.IGNORECASE | re.ASCII)
 _OTHER = re.compile(
     r"(?<![a-z])answer[*_`]*+[ \t]++is\b[*_`]*+:?|\\boxed\{|^[ \t]*+####(?!#)(?=[^a-z\n]*$)",
@@ -67,14 +68,14 @@ _MARKS = r"""(?: [ *_`$€£¥₹"'\u201c\u2018<(\[{~≈]
 _OPENING = re.compile(_MARKS, re.VERBOSE)
 _WORKING = re.compile(r"(?:[A-Za-z] *)?(?:[-+*/^] *\(|[-+*/^%$0-9= )]|[.,](?=[0-9]))*=")
 
-# What may stand between a number and one that it touches: closing marks, and what makes a list or a range of the two.
+# What may stand between two numbers that touch: closing marks, and signs or words that make a list or a range.
 _GAP = r"""(?: [ *_`%$)}\]"'\u201d\u2019>] | \\[,;:!%)\]] )*+"""
 _LINK = rf"(?: [,;|&~\u2026] | \.\.++ | (?:and|or|to|vs)\b ) {_GAP} {_MARKS} (?: [A-Za-z][ ]*= {_MARKS} )? [-+]?"
 _DECIMAL = r"(?:(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)"
 _NUMBER = re.compile(
     rf"""
     (?P<sign>[-+]?) [ ]*+ [$€£¥₹]? [ ]*+
-    (?> # atomic: what touches another number must not be read as a shorter one
+    (?> # atomic: a number that touches another must not be read as a shorter number
         (?: (?P<whole>[0-9]+) (?: [ ]+ | (?=\\) ) )?
         (?: \\[dt]?frac\{{ (?P<top>-?{_DECIMAL}) \}}\{{ (?P<bottom>{_DECIMAL}) \}}
           | (?P<over>{_DECIMAL}) [ ]*/[ ]* (?P<under>{_DECIMAL}) )
@@ -90,16 +91,16 @@ _NUMBER = re.compile(
 
 
 def extract(completion: str) -> str | None:
-    """Return the answer as a plain decimal, or as ``a/b`` in lowest terms where no decimal is exact; or None."""
+    """Return the answer as a plain decimal, or as ``a/b`` in lowest terms where no decimal is exact, or None."""
     value = _answer(completion)
     return None if value is None else _text(value)
 
 
 def judge(completion: str, problem: Problem) -> Judgement:
-    """Compare the answer with the reference.
+    """Compare the answer with the gold answer.
 
     Raises:
-        ValueError: the reference of ``problem`` is not a number.
+        ValueError: the gold answer of ``problem`` is not a number.
     """
     wanted = _whole(problem.answer)
     if wanted is None:
@@ -115,21 +116,21 @@ def judge(completion: str, problem: Problem) -> Judgement:
 
 
 def _answer(completion: str) -> Fraction | None:
-    """Value of the answer that counts, see the module."""
+    """Value of the answer that counts (see the module)."""
     for announcement in (_ASKED, _OTHER):
         end = len(completion)
         for match in reversed(list(announcement.finditer(completion))):
             value = _leading(completion[match.end() : min(match.end() + _LINE, end)])
             if value is not None:
                 return value
-            end = match.start()  # what was read once is not read again: thousands of announcements stay cheap
+            end = match.start()  # no text is read twice, so that thousands of announcements stay fast
     return None
 
 
 def _leading(text: str) -> Fraction | None:
     """Number at the beginning of a text's first line."""
     line, *_ = text.splitlines() or [""]
-    cut = len(line) == _LINE  # a number at the very end may go on behind it
+    cut = len(line) == _LINE  # a number at the very end may be cut off
     line = _plain(line)
     line = _OPENING.sub("", line, count=1)
     for rest in _readings(line):
@@ -140,7 +141,7 @@ def _leading(text: str) -> Fraction | None:
 
 
 def _readings(line: str) -> Iterator[str]:
-    """What follows the last equals sign of a worked answer, where there is one; then the line itself."""
+    """Texts to read: what follows the last equals sign of a worked answer, if there is one; then the whole line."""
     working = _WORKING.match(line)
     if working:
         yield _OPENING.sub("", line[working.end() :], count=1)
@@ -154,7 +155,7 @@ def _whole(text: str) -> Fraction | None:
 
 
 def _plain(line: str) -> str:
-    """A line with one kind of blank and of each operator."""
+    """The line with every blank as a space, and one spelling of each operator."""
     line = re.sub(r"\s", " ", line)
     for written, meant in _REWRITTEN.items():
         line = line.replace(written, meant)
@@ -162,7 +163,7 @@ def _plain(line: str) -> str:
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
-    """Value of a matched number; None for x/0, an improper mixed number and what is absurdly long or large."""
+    """Value of a matched number; None for x/0, an improper mixed number, and numbers that are too long or too large."""
     if any(len(numeral) > _NUMERAL for numeral in match.groups(default="")):
         return None
     if match["plain"]:

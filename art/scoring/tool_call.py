@@ -1,12 +1,13 @@
-"""Tool calls: the calls of the completion and the reference, compared as parsed structures.
+"""Tool calls: the calls of the completion and of the gold answer, compared as parsed structures.
 
-How calls are written is in ``tool_syntax``.  They match as a multiset: their order and that of arguments do not
-matter, but a missing, an extra or a repeated call is wrong.  2 equals 2.0, True does not equal 1, strings are equal
+The syntax of calls is in ``tool_syntax``.  Calls match as a multiset: the order of calls and of arguments does not
+matter, but a missing, an extra or a repeated call is wrong.  2 equals 2.0, True does not equal 1, strings must agree
 to the letter, and an optional argument at its declared default may be written or left out.
 
-The reference (``Problem.answer``) is the JSON of a call, ``{"name": ..., "arguments": {...}}``, or of a list of calls.
-Two more keys serve data sets that accept several answers: "accepted" holds further values of arguments (``{"unit":
-["m", "metre"]}``), "optional" the names of arguments that may be left out although the definition gives no default.
+The gold answer (``Problem.answer``) is the JSON of a call, ``{"name": ..., "arguments": {...}}``, or of a list of
+calls.  Two more keys serve data sets that accept several answers: "accepted" holds further values of arguments
+(``{"unit": ["m", "metre"]}``), "optional" the names of arguments that may be left out although the definition gives no
+default.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from art.scoring.tool_schema import defaults
 from art.scoring.tool_syntax import Call, read_call, read_calls, read_json
 from art.store.problem import Problem
 
-# Training reward (ours; the paper gives none for tool calls): a well-formed call, then the right function, then up
-# to ARGUMENTS more by the share of right arguments among those wanted or given; a whole match is 1.
-# Of several calls the mean; a wrong number of calls is worth nothing.
+# Training reward of a call (ours; the paper gives none for tool calls): WELL_FORMED, or with the right function
+# RIGHT_NAME and up to ARGUMENTS more, by the share of right arguments among those wanted or given; a full match is 1.
+# Several calls get their mean; a wrong number of calls gets 0.
 WELL_FORMED = 0.1
 RIGHT_NAME = 0.2
 ARGUMENTS = 0.7
 
 
 class Wanted(NamedTuple):
-    """A call of the reference: the values that each argument may have, and the arguments that may be left out."""
+    """A call of the gold answer: the values that each argument may have, and the arguments that may be left out."""
 
     name: str
     values: dict[str, list[Any]]
@@ -39,19 +40,19 @@ class Wanted(NamedTuple):
 def extract(completion: str) -> str | None:
     """Return the calls as canonical JSON (sorted keys, ASCII), a list where there are several; or None.
 
-    None as well where one of them is malformed or a tag lacks its partner.  Without the tools' definitions, values
-    of the tagged form are JSON where they can be.
+    Also None where a call is malformed or a tag has no partner.  Without the tools' definitions, values in the tagged
+    form are read as JSON where possible.
     """
     return _text(read_calls(completion))
 
 
 def judge(completion: str, problem: Problem) -> Judgement:
-    """Compare the completion's calls with the reference.
+    """Compare the completion's calls with the gold answer.
 
     Raises:
-        ValueError: the reference of ``problem`` is not a well-formed call or list of calls.
+        ValueError: the gold answer of ``problem`` is not a well-formed call or list of calls.
     """
-    wanted = _reference(problem)
+    wanted = _gold_calls(problem)
     given = read_calls(completion, problem.tools)
     extracted = _text(given)
     if not given or len(given) != len(wanted):
@@ -69,7 +70,7 @@ def _text(calls: list[Call] | None) -> str | None:
     return json.dumps(found[0] if len(found) == 1 else found, sort_keys=True)
 
 
-def _reference(problem: Problem) -> list[Wanted]:
+def _gold_calls(problem: Problem) -> list[Wanted]:
     try:
         value = read_json(problem.answer)
         calls = [_wanted(call, problem) for call in (value if isinstance(value, list) else [value])]
@@ -103,7 +104,7 @@ def _names(value: Any) -> bool:
 
 
 def _credit(given: Call, wanted: Wanted) -> float:
-    """Worth of a given call for a wanted one; 1 exactly where they match."""
+    """Reward of a given call for a wanted one; 1 exactly where they match."""
     if given.name != wanted.name:
         return WELL_FORMED
     right, total = _compare(given.arguments, wanted)
@@ -113,7 +114,7 @@ def _credit(given: Call, wanted: Wanted) -> float:
 def _compare(given: dict[str, Any], wanted: Wanted) -> tuple[int, int]:
     """Number of right arguments and of all arguments that are given or wanted.
 
-    An argument at its default counts as left out; one that may be left out, and is, does not count.
+    An argument at its default counts as left out.  An optional argument that is left out does not count.
     """
     defaults = wanted.defaults
     written = {name: value for name, value in given.items() if not _at_default(name, [value], defaults)}
@@ -144,7 +145,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _all_paired(credits: list[list[float]]) -> bool:
-    """Whether every wanted call (row) can have a matching given one (column) of its own."""
+    """Whether every wanted call (row) can be paired with its own matching given call (column)."""
     row_of: dict[int, int] = {}
 
     def place(row: int, tried: set[int]) -> bool:
@@ -160,7 +161,7 @@ def _all_paired(credits: list[list[float]]) -> bool:
 
 
 def _partial(credits: list[list[float]]) -> float:
-    """Mean worth when each wanted call in turn takes the best of the given ones that are left."""
+    """Mean reward when each wanted call in turn takes the best of the remaining given calls."""
     left = set(range(len(credits)))
     total = 0.0
     for row in credits:

@@ -1,7 +1,7 @@
-"""What the definition of a tool says of its arguments: their types and defaults.
+"""Reads the types and defaults of a tool's arguments from its definition.
 
-Definitions come nested under "function" or flat, some data sets write "arguments" for "parameters", and some name
-types as Python does.  A definition that says nothing readable puts no bound on a value and has no defaults.
+Definitions may be nested under "function" or flat; some data sets write "arguments" for "parameters", and some name
+types as Python does.  A definition that cannot be read allows every value and has no defaults.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def kind_of(value: Any) -> str:
 
 
 def _alternatives(schema: Any) -> list[dict[str, Any]]:
-    """The schema, or those that it is any one of."""
+    """The schema, or the alternatives under its ``anyOf`` or ``oneOf``."""
     if not isinstance(schema, dict):
         return [{}]
     inner = schema.get("anyOf", schema.get("oneOf"))

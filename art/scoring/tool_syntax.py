@@ -1,13 +1,13 @@
-"""Tool calls in text: read, never executed.
+"""Reads tool calls from text; calls are never executed.
 
 A call stands between ``<tool_call>`` and ``</tool_call>`` in one of the two forms that Qwen models write:
 
 - JSON: ``{"name": ..., "arguments": {...}}`` and no other key; the arguments may also be a string that holds the
   JSON of an object, as OpenAI's interface has them;
 - tags, the form of Qwen3.5: ``<function=NAME>``, any number of ``<parameter=KEY>VALUE</parameter>``, ``</function>``.
-  One line break at either end of a value belongs to the form.  A value is text where the tool's definition says
-  string; otherwise it is JSON (or Python's ``True``, ``False``, ``None``, as templates write them) of a kind that the
-  definition allows, and text where it is not.
+  One line break at either end of a value belongs to the form, not to the value.  A value is text where the tool's
+  definition says string.  Otherwise it is read as JSON (or Python's ``True``, ``False``, ``None``, as templates write
+  them); where it is not JSON of a kind that the definition allows, it is text.
 
 JSON is strict: no repeated key, no NaN, nothing that overflows, nothing nested deeper than 32 levels.
 """
@@ -35,9 +35,9 @@ class Call(NamedTuple):
 
 
 def read_calls(text: str, tools: list[dict[str, Any]] | None = None) -> list[Call] | None:
-    """Calls of ``text`` in their order, the text around them left out.
+    """Calls in ``text`` in their order, without the text around them.
 
-    None where one of them is malformed or a tag lacks its partner.
+    None where a call is malformed or a tag has no partner.
     """
     parts = _TAG.split(text)
     tags, bodies = parts[1::2], parts[2::4]
@@ -48,7 +48,7 @@ def read_calls(text: str, tools: list[dict[str, Any]] | None = None) -> list[Cal
 
 
 def read_call(text: str, tools: list[dict[str, Any]] | None = None) -> Call | None:
-    """One call without its ``tool_call`` tags; None where it is malformed."""
+    """Read one call without its ``tool_call`` tags; None where it is malformed."""
     text = text.strip()
     return _tagged(text, tools) if text.startswith("<") else _json(text)
 
@@ -57,7 +57,7 @@ def read_json(text: str) -> Any:
     """Value of strict JSON.
 
     Raises:
-        ValueError: not JSON, a repeated key, not finite, too long a number, too deep.
+        ValueError: not JSON, a repeated key, a number that is not finite or too long, or too deep.
     """
     try:
         value = json.loads(
@@ -100,7 +100,7 @@ def _tagged(text: str, tools: list[dict[str, Any]] | None) -> Call | None:
 
 
 def _typed(text: str, schema: Any) -> Any:
-    """Value of a parameter that is written as text, by the schema of its argument."""
+    """Value of a parameter's text, typed by the schema of its argument."""
     allowed = kinds(schema)
     if allowed == {"string"}:
         return text

@@ -1,6 +1,6 @@
-"""What a run leaves behind: a folder with ``artifact.json`` and, by kind, a PNG, a text, embeddings or an adapter.
+"""A run's artifact: a folder with ``artifact.json`` and, by kind, a PNG, a text, embeddings or an adapter.
 
-No torch here: the controls are made and any artifact is described without it.
+This module does not import torch, so that controls can be made and artifacts described without it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ class Artifact(Record):
     kind: str = Field(description="the method's kind in the configuration")
     image_size: int | None = Field(None, description="side of image.png in pixels, when there is one")
     text: str | None = Field(None, description="text before the question, when there is one")
-    embeddings: bool = Field(False, description="whether prompt.safetensors stands before the question")
-    adapter: bool = Field(False, description="whether adapter/ lies over the weights")
-    trained_numbers: int = Field(0, description="free numbers that were optimised")
-    prefix_tokens: int = Field(0, description="tokens before the question")
+    embeddings: bool = Field(
+        False, description="whether the embeddings in prompt.safetensors stand before the question"
+    )
+    adapter: bool = Field(False, description="whether the adapter in adapter/ is added to the weights")
+    trained_numbers: int = Field(0, description="number of trained parameters")
+    prefix_tokens: int = Field(0, description="tokens that the artifact puts before the question")
 
 
 @contextmanager
 def artifact_folder(path: Path, artifact: Artifact) -> Iterator[Path]:
-    """Yield a folder to fill; with its ``artifact.json`` it takes the place of ``path`` as a whole."""
+    """Yield a folder to fill; on success it gets its ``artifact.json`` and replaces ``path`` as a whole."""
     with atomic_folder(path) as partial:
         yield partial
         write_json(partial / "artifact.json", artifact.model_dump(exclude_none=True))
@@ -40,6 +42,6 @@ def read_artifact(folder: Path) -> Artifact:
     """Read ``artifact.json``.
 
     Raises:
-        RecordError: the file is missing or of another schema.
+        RecordError: the file is missing or does not fit the schema.
     """
     return read_record(folder / "artifact.json", Artifact)

@@ -1,4 +1,4 @@
-"""Wall time by phase."""
+"""Measures wall time by phase."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 class Clock:
-    """Wall time by phase, in seconds, since the process began (or the first one, for a run that resumed).
+    """Wall time by phase, in seconds, since the process began; a resumed run adds the time of its earlier processes.
 
     Args:
-        wait: returns when the device has done what it was given.  A GPU works on behind Python: without waiting at both
-            ends of a phase, its time would count in the next one.
+        wait: returns when the device has finished its work.  A GPU works while Python goes on: without waiting at both
+            ends of a phase, its time would count in the next phase.
     """
 
     def __init__(self, wait: Callable[[], None] = lambda: None) -> None:
@@ -23,7 +23,7 @@ class Clock:
         self.begin = _process_start()
 
     def start_up(self) -> None:
-        """Close the phase that began with the process."""
+        """End the phase ``start_up``, which began with the process."""
         self.seconds["start_up"] = time.time() - self.begin
 
     @contextmanager
@@ -38,12 +38,12 @@ class Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def since(self, before: dict[str, float]) -> dict[str, float]:
-        """What has been added to ``seconds`` since it was ``before``; only phases that took time."""
+        """Seconds that each phase took since ``seconds`` was ``before``; only phases that took time."""
         spent = {name: value - before.get(name, 0.0) for name, value in self.seconds.items()}
         return {name: value for name, value in spent.items() if value}
 
     def resume(self, total: dict[str, float]) -> None:
-        """Count on from the times of an earlier process of the same run, in the place of ``start_up``."""
+        """Add to the times of an earlier process of the same run; called instead of ``start_up``."""
         self.seconds = {name: value for name, value in total.items() if name != "total"}
         self.begin -= total["total"]
 
@@ -53,7 +53,7 @@ class Clock:
 
 
 def _process_start() -> float:
-    """Time of the process's start, from its own record in /proc; elsewhere now."""
+    """Start time of this process, from /proc; where there is no /proc, the current time."""
     try:
         ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
         uptime = float(Path("/proc/uptime").read_text().split()[0])

@@ -1,4 +1,4 @@
-"""One problem of a task, as its problem files hold it."""
+"""One problem of a task, as stored in a problem file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from art.files import Record
 
 
 class VeiledRecord(Record):
-    """A record that can be kept from being read by chance, as the authors of some data sets ask.
+    """A record that can be hidden from accidental reading, as the authors of some data sets ask.
 
-    Veiled, its line in a file is ``{"veiled": TEXT}``: the record's JSON, compressed, in base64.  That is no
-    encryption; it keeps examples out of searches, crawls and the sight of people who look through files.
+    The line of a veiled record in a file is ``{"veiled": TEXT}``: the record's JSON, compressed, in base64.  This is
+    not encryption; it hides examples from searches, crawlers and people who look through files.
     """
 
     veiled: bool = Field(False, description="never in plain text on disk")
@@ -51,19 +51,19 @@ class Problem(VeiledRecord):
 
     id: str = Field(description="content hash, see problem_id")
     question: str = Field(min_length=1, description="the user's message, format instruction included")
-    answer: str = Field(min_length=1, description="reference in the form of the task's scorer, see art/scoring")
-    solution: str | None = Field(None, description="reference completion, for the supervised objective")
+    answer: str = Field(min_length=1, description="gold answer in the form of the task's scorer, see art/scoring")
+    solution: str | None = Field(None, description="gold completion, for the supervised objective")
     tools: list[dict[str, Any]] | None = Field(None, description="tool definitions for the chat template")
     messages: list[dict[str, Any]] | None = Field(
         None,
-        description="conversation so far for the chat template, the question its first message of a user; "
+        description="conversation so far, for the chat template; its first user message is the question; "
         "null: the question alone",
     )
     topic: str | None = Field(None, description="free label, for reports")
 
     @property
     def quoted_answer(self) -> str:
-        """The reference as a message may show it: not that of a veiled problem."""
+        """The gold answer as an error message may show it; that of a veiled problem is hidden."""
         return "(veiled)" if self.veiled else repr(self.answer)
 
     @model_validator(mode="after")
@@ -77,7 +77,7 @@ class Problem(VeiledRecord):
     def _question_is_asked_first(self) -> Problem:
         asked = [message.get("content") for message in self.messages or [] if message.get("role") == "user"]
         if self.messages is not None and asked[:1] != [self.question]:
-            raise ValueError("messages: the first message of a user is not the question")
+            raise ValueError("messages: the first user message is not the question")
         return self
 
 
@@ -94,6 +94,6 @@ def problem_id(
 
 
 def text_hash(text: str) -> str:
-    """Hash of a question's text: letters' case, kinds of blanks and compatible characters make no difference."""
+    """Hash of a question's text that ignores case, differences of white space, and compatible characters (NFKC)."""
     normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     return hashlib.sha256(normal.encode()).hexdigest()

@@ -23,15 +23,15 @@ class Item(VeiledRecord):
 
 
 class Mismatch(Record):
-    """How far an engine's log-probabilities lie from the policy's, over sampled tokens."""
+    """Log-probability mismatch between an engine and the policy, over sampled tokens."""
 
     tokens: int
-    mean: float = Field(description="absolute difference, nats a token")
+    mean: float = Field(description="mean absolute difference, nats per token")
     maximum: float
     effective: float = Field(description="effective sample size of the importance weights, as a share of the tokens")
 
     def step_fields(self) -> dict[str, float]:
-        """The same as the fields of a ``StepRecord``."""
+        """The same numbers, as fields of a ``StepRecord``."""
         return {
             "gap_tokens": self.tokens,
             "gap_mean": self.mean,
@@ -46,30 +46,32 @@ class StepRecord(Record):
     step: int = Field(ge=0)
     reward: float | None = Field(None, description="mean training reward of the sampled completions")
     accuracy: float | None = Field(None, description="share of sampled completions that score 1")
-    updates: int | None = Field(None, description="optimiser updates of the step; the next three are means over them")
+    updates: int | None = Field(
+        None, description="optimiser updates of the step; loss, gradient_norm and ratio_clipped are means over them"
+    )
     loss: float | None = None
     gradient_norm: float | None = None
     ratio_clipped: float | None = Field(None, description="share of tokens whose ratio was clipped")
     entropy: float | None = Field(None, description="mean negative log-probability of the sampled tokens (nats)")
     gap_mean: float | None = Field(
-        None, description="mean absolute difference of the policy's and the engine's log-probabilities (nats a token)"
+        None, description="mean absolute difference of the policy's and the engine's log-probabilities (nats per token)"
     )
-    gap_max: float | None = Field(None, description="the largest")
-    gap_tokens: int | None = Field(None, description="tokens that these are over: those of the groups kept")
+    gap_max: float | None = Field(None, description="largest absolute difference")
+    gap_tokens: int | None = Field(None, description="tokens that were compared: those of the kept groups")
     effective_share: float | None = Field(
-        None, description="effective sample size of the tokens' untruncated importance weights, as a share of them"
+        None, description="effective sample size of the untruncated importance weights, as a share of the tokens"
     )
     groups: int | None = Field(None, description="groups sampled, resamples included")
     groups_dropped: int | None = Field(None, description="groups left out because all rewards were equal")
     prompt_tokens: int | None = Field(None, description="prompt tokens of the step, prefix included")
     completion_tokens: int | None = None
     seconds: dict[str, float] | None = Field(None, description="wall time by phase: rollout, forward, backward, ...")
-    validation_accuracy: float | None = Field(None, description="greedy, on the validation problems of the config")
-    detail: dict[str, float] | None = Field(None, description="what the method says of itself, e.g. image distance")
+    validation_accuracy: float | None = Field(None, description="greedy accuracy on the validation problems")
+    detail: dict[str, float] | None = Field(None, description="numbers that the method reports, e.g. image distance")
 
     @property
     def mismatch(self) -> Mismatch | None:
-        """The four numbers on log-probabilities; None where the policy itself sampled."""
+        """The step's log-probability mismatch; None where the policy itself sampled."""
         if self.gap_tokens is None:
             return None
         return Mismatch(
@@ -91,9 +93,11 @@ class RunRecord(Record):
     versions: dict[str, str]
     revision: str | None = Field(description="git revision of the project, '+' appended when the tree was dirty")
     device: str
-    engine: str | None = Field(None, description="what sampled, with its version; null where nothing did")
+    engine: str | None = Field(
+        None, description="the engine that sampled, with its version; null where nothing was sampled"
+    )
     threads: int
-    seconds: dict[str, float] = Field(description="wall time by phase; 'total' is the process, start-up included")
+    seconds: dict[str, float] = Field(description="wall time by phase; 'total' is the whole process, start-up included")
     peak_memory_bytes: int
     trained_numbers: int
     prefix_tokens: int = Field(description="tokens that the method puts before the question")
@@ -103,16 +107,16 @@ class RunRecord(Record):
 
 
 class ServedItem(Item):
-    """One line of ``served.jsonl``: a test problem, answered through a server by a client that knows nothing of us."""
+    """One line of ``served.jsonl``: a test problem, answered by a server to the plain OpenAI client."""
 
     method: str
 
 
 class LoadRecord(Record):
-    """One line of ``load.jsonl``: requests to a server, measured together; every completion is of full length."""
+    """One line of ``load.jsonl``: requests to a server, measured together; every completion has full length."""
 
     kind: Literal["no_image", "image", "adapter"]
-    variants: int = Field(ge=0, description="different images, or adapters, that the requests took turns in")
+    variants: int = Field(ge=0, description="number of different images, or adapters, that the requests used in turn")
     repeat: int = Field(ge=0)
     requests: int
     prompt_tokens: int
@@ -122,13 +126,13 @@ class LoadRecord(Record):
 
 
 class GapRecord(Mismatch):
-    """One line of ``gap.jsonl``: the server's log-probabilities of sampled tokens against the policy's."""
+    """One line of ``gap.jsonl``: log-probability mismatch between the server and the policy, over sampled tokens."""
 
     method: str
 
 
 class ServingRecord(Record):
-    """``serving.json``: what the other files of a serving check come from."""
+    """``serving.json``: how the other files of a serving check were made."""
 
     model: str
     task: str
@@ -136,5 +140,5 @@ class ServingRecord(Record):
     server: str
     versions: dict[str, str]
     device: str
-    start_seconds: float = Field(description="until the server was ready")
-    cached: dict[str, float] = Field(description="share of queries to the server's caches that hit, by cache")
+    start_seconds: float = Field(description="time until the server was ready")
+    cached: dict[str, float] = Field(description="hit rate of the server's caches, by cache")

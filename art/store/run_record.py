@@ -1,4 +1,4 @@
-"""The record of how a run was made: written once, and refused where the settings are others now."""
+"""The record of how a run was made; a record that was made with other settings is refused."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PACKAGES = ("torch", "transformers", "peft", "numpy", "pillow", "safetensors", "
 
 
 class Machine(NamedTuple):
-    """What a process ran on, and took of it.
+    """The device, threads and memory of a process.
 
     Attributes:
-        device: as a record calls it.
-        threads: that computed at a time.
+        device: its name in a record.
+        threads: number of threads that compute at the same time.
         peak_memory_bytes: most bytes held so far.
     """
 
@@ -37,7 +37,7 @@ class Machine(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a run took: counts of parameters, tokens and steps, see ``RunRecord``."""
+    """Counts of a run's parameters, tokens and steps, see ``RunRecord``."""
 
     trained_numbers: int
     prefix_tokens: int
@@ -49,7 +49,7 @@ class Usage(NamedTuple):
 def write_record(
     workspace: Workspace, name: RecordName, clock: Clock, machine: Machine, usage: Usage, engine: str | None = None
 ) -> None:
-    """Write ``run.json`` or ``evaluation.json``; ``engine`` is what sampled, with its version."""
+    """Write ``run.json`` or ``evaluation.json``; ``engine`` is the engine that sampled, with its version."""
     key = workspace.key
     record = RunRecord(
         command=name,
@@ -71,7 +71,7 @@ def write_record(
 
 
 def load_record(config: Config, key: RunKey, results: Path, name: RecordName) -> RunRecord:
-    """A run's ``run.json`` or ``evaluation.json``; whatever else is read of a run, this is read first.
+    """Read a run's ``run.json`` or ``evaluation.json``.  It is read before any other file of the run.
 
     Raises:
         RecordError: the file is missing or malformed, belongs to another run, or was made with other settings than
@@ -99,7 +99,7 @@ def this_process() -> Machine:
 
 
 def processor() -> str:
-    """What a record calls the CPU."""
+    """The CPU's name in a record."""
     return f"cpu ({platform.machine()})"
 
 

@@ -35,7 +35,7 @@ class Workspace:
         self.seed_picture = results / "seeds" / f"{key.task}.png"
 
     def log(self, name: str) -> Path:
-        """Path of a log beside those of the run's steps."""
+        """Path of a log, in the folder of the logs of the run's steps."""
         key = self.key
         return self.results / "logs" / key.model / key.task / key.method / f"seed{key.seed}.{name}"
 

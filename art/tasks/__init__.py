@@ -1,1 +1,1 @@
-"""Problem files of the tasks: generated ones, those of published data sets, those of a local file."""
+"""Makes the problem files of the tasks: from a generator, a published data set or a local file."""

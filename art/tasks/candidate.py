@@ -1,4 +1,4 @@
-"""What a reader makes of one published record: a problem, or the reason why it makes none."""
+"""The result of reading one published record: a problem, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from art.errors import RecordError
 from art.store.problem import Problem, problem_id
 
 Published = Literal["train", "test", "all"]
-"""Part that the data set itself puts a record in; "all" where it has no parts."""
+"""Split in which the data set publishes a record; "all" where it has no splits."""
 
 
 class Candidate(NamedTuple):
-    """A problem, with the question as it was published: its text decides to which part the problem goes."""
+    """A problem, and the published text of its question, which decides the problem's split."""
 
     published: Published
     text: str
@@ -22,36 +22,36 @@ class Candidate(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A sound record that makes no problem of this task; the reason is a word or two for the report."""
+    """A valid record that makes no problem of this task; the reason is a word or two for the report."""
 
     published: Published
     reason: str
 
 
 class Unfit(Exception):
-    """Raised by a reader's conversion of one record; its argument is the reason for the report."""
+    """Raised when a record makes no problem of this task; the argument is the reason for the report."""
 
 
 class Reader(Protocol):
-    """A module of this package.
+    """A module that reads one published data set.
 
-    ``read`` may be called more than once and gives the same every time.
+    ``read`` may be called more than once and gives the same records every time.
     """
 
     def read(self, task: str, section: TaskSection) -> Iterator[Candidate | Dropped]:
         """The records of the data set that ``section`` names.
 
         Raises:
-            ConfigError: the data set is not there; the message says which key to set.
-            RecordError: a file is not of the published format (file and line, what is missing).
+            ConfigError: the data set is not found; the message says which key to set.
+            RecordError: a file does not have the published format; the message gives file, line and what is missing.
         """
 
     def origin(self, section: TaskSection) -> dict[str, str]:
-        """What was read, for the report: a path, a repository and its commit, or a package and its version."""
+        """Source of the records, for the report: a path, a repository and its commit, or a package and its version."""
 
 
 def make_problem(question: str, answer: str, **fields: Any) -> Problem:
-    """A problem with its id; ``fields`` are the optional ones of ``Problem``."""
+    """A problem with its id; ``fields`` are optional fields of ``Problem``."""
     name = problem_id(question, answer, fields.get("tools"), fields.get("messages"))
     return Problem(id=name, question=question, answer=answer, **fields)
 
@@ -60,7 +60,7 @@ def text_of(row: dict[str, Any], key: str) -> str:
     """The text under a key of a published record, stripped.
 
     Raises:
-        RecordError: there is none.  The message quotes nothing of the record: it may have to stay unseen.
+        RecordError: there is no text.  The message quotes nothing of the record, which may have to stay hidden.
     """
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():

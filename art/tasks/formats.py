@@ -1,4 +1,4 @@
-"""Records of published files, one at a time: JSON lines, JSON, CSV and Parquet, by the end of the file's name."""
+"""Reads published files record by record: JSON lines, JSON, CSV and Parquet, told apart by their file endings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Row = dict[str, Any]
 
 
 def rows(path: Path) -> Iterator[tuple[str, Row]]:
-    """Each record with its place, "file:line" or "file: record 7"; files need not fit into memory.
+    """Each record with its place, "file:line" or "file: record 7"; only a JSON list must fit into memory.
 
     Raises:
-        RecordError: the file cannot be read, is of another form, or a record is no object (which).
+        RecordError: the file cannot be read or has another format, or a record (named) is not an object.
     """
     form = _FORMS.get(path.suffix)
     if form is None:
-        raise RecordError(f"{path}: what form is this? Known are {', '.join(_FORMS)}")
+        raise RecordError(f"{path}: unknown file ending; allowed: {', '.join(_FORMS)}")
     try:
         for place, row in form(path):
             if not isinstance(row, dict):
@@ -34,7 +34,7 @@ def rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    with path.open("rb") as stream:  # in bytes only line feeds part lines; JSON leaves U+2028 and the like as they are
+    with path.open("rb") as stream:  # in bytes only line feeds end a line, not U+2028 or the like
         for number, line in enumerate(stream, start=1):
             try:
                 yield f"{path}:{number}", json.loads(line.decode())
@@ -43,7 +43,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _json(path: Path) -> Iterator[tuple[str, Any]]:
-    """One list; or lines, which some data sets end in .json as well."""
+    """One JSON list; or JSON lines, since some data sets name those .json as well."""
     with path.open("rb") as stream:
         listed = stream.read(1000).lstrip()[:1] == b"["
     if not listed:

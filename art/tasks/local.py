@@ -1,4 +1,4 @@
-"""A task from a file of the user's own: problems without ids, split by a seeded shuffle."""
+"""Makes a task from a file of the user's own: problems without ids, split by a seeded shuffle."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from art.store.problem import Problem, problem_id
 
 
 def read_problems(path: Path) -> list[Problem]:
-    """Read JSON lines with ``question`` and ``answer``, and the optional fields of ``Problem`` where there are any.
+    """Read JSON lines with ``question`` and ``answer``, and any optional fields of ``Problem``.
 
-    Lines of the same content count once, so that no problem can stand in two splits.
+    Lines with the same content count once, so that no problem can be in two splits.
 
     Raises:
-        RecordError: the file cannot be read, or a line is no such problem (file:line).
+        RecordError: the file cannot be read, or a line is not such a problem (file:line).
     """
     found: dict[str, Problem] = {}
     for number, line in numbered_lines(path):
@@ -36,9 +36,9 @@ def read_problems(path: Path) -> list[Problem]:
 
 
 def split(task: str, section: TaskSection, source: Path) -> dict[Split, list[Problem]]:
-    """Shuffle by the task's seed and cut into test, validation and training problems of the configured numbers.
+    """Shuffle with the task's seed and cut into splits of the configured sizes.
 
-    The test part is cut first, so that asking for more training problems leaves it as it is.
+    The test split is cut first, so that asking for more training problems does not change it.
 
     Raises:
         ConfigError: the file holds fewer distinct problems than asked for.

@@ -1,4 +1,4 @@
-"""The one writer of a task's problem files and their report."""
+"""Writes a task's problem files and their report."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Splits = Mapping[Split, Sequence[Problem]]
 
 
 def write_problem_files(splits: Splits, out: Path, **origin: Any) -> None:
-    """Write ``{train,validation,test}.jsonl``, and ``report.json`` with ``origin`` at its head."""
+    """Write ``{train,validation,test}.jsonl``, and ``report.json``, which begins with ``origin``."""
     for name, problems in splits.items():
         write_records(out / f"{name}.jsonl", problems)
     write_json(out / "report.json", origin | report(splits))
 
 
 def report(splits: Splits) -> dict[str, Any]:
-    """Sizes of the splits, their topics, and how many problems any two share."""
+    """Sizes of the splits, their topics, and how many problems any two of them share."""
     topics = {name: Counter(one.topic for one in problems if one.topic) for name, problems in splits.items()}
     return {
         "problems": {name: len(problems) for name, problems in splits.items()},
@@ -33,9 +33,9 @@ def report(splits: Splits) -> dict[str, Any]:
 
 
 def _repeated(one: Sequence[Problem], other: Sequence[Problem]) -> int:
-    """How many problems of the second occur in the first, judged by the question's text; must be 0.
+    """How many problems of ``other`` have a question that also occurs in ``one``; must be 0.
 
-    It looks at the problems as they are written, so that a mistake in choosing them shows.
+    It is counted from the problems that are written, so that a mistake in selecting them shows.
     """
     known = {text_hash(problem.question) for problem in one}
     return sum(text_hash(problem.question) in known for problem in other)

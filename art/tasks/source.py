@@ -1,7 +1,7 @@
-"""Where a published data set lies: a local file, a local folder, or a folder of the hub at one commit.
+"""Finds the files of a published data set: a local file, a local folder, or a folder of the hub at one commit.
 
-A reader says by *layouts* how the files are called: a layout maps each published part to a pattern of file names below
-the folder.  The first layout whose parts are all there counts.  A path to a file is that file, without parts.
+A reader names the files by *layouts*: a layout maps each published split to a pattern of file names below the folder.
+The first layout that finds files for all its splits is used.  A path to a single file is read as the one split "all".
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ def read_files(
     layouts: Sequence[Layout],
     convert: Callable[[dict[str, Any]], tuple[str, Problem]],
 ) -> Iterator[Candidate | Dropped]:
-    """The records of all files; ``convert`` makes the question's text and a problem of one, or raises ``Unfit``.
+    """The records of all files; ``convert`` turns a record into the question's text and a problem, or raises ``Unfit``.
 
     Raises:
         ConfigError, RecordError: see ``Reader.read``.
     """
-    for part, paths in locate(task, section, layouts).items():
+    for published, paths in locate(task, section, layouts).items():
         for path in paths:
             for place, row in rows(path):
                 try:
-                    yield Candidate(part, *convert(row))
+                    yield Candidate(published, *convert(row))
                 except Unfit as reason:
-                    yield Dropped(part, str(reason))
-                except UnicodeEncodeError:  # half a character, as JSON can write it alone
-                    yield Dropped(part, "broken_character")
+                    yield Dropped(published, str(reason))
+                except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write alone
+                    yield Dropped(published, "broken_character")
                 except RecordError as error:
                     raise RecordError(f"{place}: {error}") from None
 
 
 def locate(task: str, section: TaskSection, layouts: Sequence[Layout]) -> dict[Published, list[Path]]:
-    """Files of each published part.
+    """Files of each published split.
 
     Raises:
-        ConfigError: no source is named, or nothing of the right names is there; the message says what would be right.
+        ConfigError: no source is named, or it has no files of the right names; the message says what would be right.
     """
     key, source = f"tasks.{task}.source", section.source
     if source is None:
@@ -56,7 +56,7 @@ def locate(task: str, section: TaskSection, layouts: Sequence[Layout]) -> dict[P
     if root.is_file():
         return {"all": [root]}
     for layout in layouts:
-        found = {part: sorted(root.glob(pattern)) for part, pattern in layout.items()}
+        found = {published: sorted(root.glob(pattern)) for published, pattern in layout.items()}
         if all(found.values()):
             return found
     wanted = "; nor ".join(" and ".join(layout.values()) for layout in layouts)
@@ -66,12 +66,12 @@ def locate(task: str, section: TaskSection, layouts: Sequence[Layout]) -> dict[P
 
 
 def origin(section: TaskSection) -> dict[str, str]:
-    """The source as the configuration has it."""
+    """The source as the configuration gives it."""
     return section.source.model_dump(exclude_none=True) if section.source else {}
 
 
 def local_files(section: TaskSection) -> list[str]:
-    """Local files that a task is made from, so that a rule can name them; none for the hub, whose commit is fixed."""
+    """Local files that a task is made from, as inputs of its rule; none for the hub, whose commit is fixed."""
     if section.source is None or section.source.path is None:
         return []
     root = Path(section.source.path)
@@ -79,7 +79,7 @@ def local_files(section: TaskSection) -> list[str]:
 
 
 def _download(key: str, source: SourceSection, layouts: Sequence[Layout]) -> Path:
-    """The folder of a snapshot of the hub, in the hub's own cache."""
+    """Download the files from the hub into the hub's own cache; return their folder."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
@@ -93,10 +93,12 @@ def _download(key: str, source: SourceSection, layouts: Sequence[Layout]) -> Pat
         )
     except GatedRepoError:
         raise ConfigError(
-            f"{place}: access is given by its authors only; accept their conditions on the data set's page, then "
-            "`hf auth login`, or name a local copy by path"
+            f"{place}: its authors must give you access; accept their conditions on the data set's page, then run "
+            "`hf auth login`; or give the path of a local copy"
         ) from None
-    except OSError as error:  # the hub's own errors are of this kind, as are those of the network and the disk
+    except OSError as error:  # errors of the hub, the network and the disk are all of this kind
         reason = next(iter(str(error).split("\n")), "") or type(error).__name__
-        raise ConfigError(f"{place}: cannot be read from the hub ({reason}); or name a local copy by path") from None
+        raise ConfigError(
+            f"{place}: cannot be read from the hub ({reason}); you can give the path of a local copy"
+        ) from None
     return Path(folder)

@@ -1,8 +1,8 @@
-"""Training, validation and test problems of a data set: disjoint by the text of the question.
+"""Selects the training, validation and test problems of a data set, so that no question is in two splits.
 
-Where the data set has a test part, test problems are of it; else they are cut off by content hash, which no seed can
-change.  Training and validation problems are drawn from the rest, by the hash with the task's seed.  A question that
-is published several times, in any part, counts once.
+Where the data set has a test split, the test problems come from it.  Otherwise they are selected by content hash, which
+no seed can change.  Training and validation problems are selected from the rest, by the hash with the task's seed.  A
+question that is published several times, in any split, counts once.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from art.tasks.candidate import Candidate, Dropped, Published
 
 @dataclass
 class Catalogue:
-    """What a data set holds: an entry a distinct question, without the problems themselves.
+    """The content of a data set: one entry per distinct question, without the problems themselves.
 
     Attributes:
-        entries: hash of the question -> published part and id of the problem that stands for it.
-        published: number of records in each published part.
+        entries: hash of the question -> published split and id of the problem that is kept for it.
+        published: number of records in each published split.
         dropped: number of records that make no problem, by reason.
     """
 
@@ -33,7 +33,7 @@ class Catalogue:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, records: Iterable[Candidate | Dropped]) -> None:
-        """Take in records.  Of several with one question a test problem stands, else the one with the least id."""
+        """Add records.  Of several with the same question, a test problem is kept, else the one with the least id."""
         for record in records:
             self.published[record.published] += 1
             if isinstance(record, Dropped):
@@ -46,12 +46,12 @@ class Catalogue:
                 self.entries[key] = min(old, new)  # "test" sorts before "train"
 
     def cut(self, task: str, section: TaskSection) -> dict[Split, list[str]]:
-        """Hashes of the questions of each part, in the order of the problem file.
+        """Hashes of the questions of each split, in the order of the problem file.
 
         Raises:
             ConfigError: there are fewer distinct questions than asked for.
         """
-        tests = [key for key, (part, _) in self.entries.items() if part == "test"]
+        tests = [key for key, (published, _) in self.entries.items() if published == "test"]
         test = self._first(task, "test", section.test, sorted(tests or self.entries))
         held_out = {*tests, *test}
         rest = [key for key in self.entries if key not in held_out]

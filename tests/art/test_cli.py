@@ -1,4 +1,4 @@
-"""The commands: what they write, and how they fail: status 1 and one message that names its cause."""
+"""The commands: what they write, and that they fail with status 1 and one message that names the cause."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_collector_rests_while_modules_are_imported() -> None:
     with collector_paused():
         assert not gc.isenabled()
         lasting = [[] for _ in range(1000)]
-    assert gc.isenabled() and gc.get_freeze_count() > len(lasting), "what was made then is left alone"
+    assert gc.isenabled() and gc.get_freeze_count() > len(lasting), "objects made in the block are frozen"
     with pytest.raises(ImportError), collector_paused():
         raise ImportError
     assert gc.isenabled()
@@ -175,7 +175,7 @@ def test_tasks_that_are_not_generated(world: World) -> None:
 
 
 def damage(world: World, what: str) -> list[str]:
-    """Damage an input; returns what the message must name."""
+    """Damage an input; return the texts that the message must contain."""
     train = world.results / "tasks/arithmetic/train.jsonl"
     seed = world.results / "seeds/arithmetic.png"
     if what == "problem":
@@ -242,12 +242,12 @@ def test_a_special_token_is_refused_before_the_first_step(world: World, command:
 
 @pytest.mark.parametrize("method", ["art", "lora", "soft_prompt", "random_image"])
 def test_a_full_disk_leaves_nothing_that_looks_complete(world: World, method: str) -> None:
-    """Checkpoints, adapters and pictures break off."""
+    """The disk is full in the middle of a checkpoint, an adapter or a picture."""
     arguments = world.arguments("train", method)
     with full_disk(2048):
         message = failure(*arguments)
     assert "File too large" in message and str(world.results) in message
     left = {path.name for path in world.folder(method).iterdir()}
-    assert left <= {".artifact.partial", "progress"}, "nothing that a reader or the DAG looks for"
+    assert left <= {".artifact.partial", "progress"}, "no file that a reader or the DAG takes for complete"
     run(*arguments)
     assert (world.folder(method) / "run.json").is_file()

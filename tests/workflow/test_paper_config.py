@@ -52,7 +52,7 @@ def test_a_dry_run_ends_with_the_effort(project: Project) -> None:
     said = project.snakemake(*dry_run).stdout
     shutil.rmtree(measured)
     assert re.search(r"^cuda \(X\): qwen3\.5-2b art: [\d.]+ h$", said, re.M) and "unknown" not in said
-    (total,) = re.findall(r"^cuda \(X\): ([\d.]+) h in all, at the most$", said, re.M)
+    (total,) = re.findall(r"^cuda \(X\): ([\d.]+) h in total, at most$", said, re.M)
     assert float(total) > 72 * 100 * 36 / 3600
 
 

@@ -1,7 +1,7 @@
-"""The project's own seed pictures, one file a drawing: flat shapes drawn with Pillow, no fonts, no random numbers.
+"""The project's own seed pictures, one file per drawing: flat shapes drawn with Pillow, no fonts, no random numbers.
 
-Every picture is drawn on a canvas of unit side, four times as large as wanted, and averaged down; so it looks the
-same at every size and its bytes are the same every time.
+Every picture is drawn in units of its side, at four times the wanted size, and averaged down.  So it looks the same at
+every size, and its bytes are the same every time.
 """
 
 from __future__ import annotations

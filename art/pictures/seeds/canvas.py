@@ -41,7 +41,7 @@ class Canvas:
             self.polygon([(x1 + dx, y1 + dy), (x2 + dx, y2 + dy), (x2 - dx, y2 - dy), (x1 - dx, y1 - dy)], colour)
 
     def rays(self, centre: Point, count: int, colour: str) -> None:
-        """``count`` wedges that leave as much room between them, past every edge."""
+        """``count`` wedges with gaps as wide as the wedges; they reach past every edge."""
         step = 360 / count
         for i in range(count):
             self.polygon([centre, polar(centre, 2, i * step), polar(centre, 2, (i + 0.5) * step)], colour)

@@ -1,4 +1,4 @@
-"""A compass rose with eight points: the picture of every task that has none of its own."""
+"""A compass rose with eight points: the seed picture of every task without a picture of its own."""
 
 from __future__ import annotations
 

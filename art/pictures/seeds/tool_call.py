@@ -39,7 +39,7 @@ def _gear(
 def _spanner(canvas: Canvas, shift: Point, colour: str, hole: str) -> None:
     """A spanner that rises to the right, open at its left end and a ring at its right."""
     jaw, ring = (0.2 + shift[0], 0.855 + shift[1]), (0.845 + shift[0], 0.68 + shift[1])
-    angle = math.degrees(math.atan2(jaw[1] - ring[1], jaw[0] - ring[0]))  # the way the jaw looks
+    angle = math.degrees(math.atan2(jaw[1] - ring[1], jaw[0] - ring[0]))  # from the ring to the jaw
     canvas.stroke([polar(jaw, 0.1, angle + 180), ring], 0.085, colour)
     canvas.disc(ring, 0.105, colour)
     canvas.polygon([polar(ring, 0.062, angle + 60 * i) for i in range(6)], hole)

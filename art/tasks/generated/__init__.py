@@ -1,1 +1,1 @@
-"""The project's own tasks for the embedded default: one module a generator, see ``art.tasks.generated.drawn``."""
+"""The tasks of the default configuration: one module per generator, see ``art.tasks.generated.drawn``."""

@@ -42,7 +42,7 @@ def draw(rng: random.Random, split: Split) -> Drawn:
 
 
 def completions(rng: random.Random, things: str, working: list[str], total: int) -> dict[Writer, str]:
-    """What each writer answers."""
+    """The completion of each writer."""
     guess = rng.randrange(1, 30)
     return {
         "careful": "\n".join([*working, f"Answer: {total}"]),

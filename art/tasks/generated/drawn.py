@@ -1,4 +1,4 @@
-"""What a task's generator returns, and how a draw is assigned to a split."""
+"""The result of a task's generator, and how a draw is assigned to a split."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WRITERS: tuple[Writer, ...] = ("careful", "sloppy", "other", "refusal")
 
 @dataclass(frozen=True)
 class Drawn:
-    """One problem and what each of the four writers of the corpus would answer."""
+    """One problem, and the completion of each of the corpus's four writers."""
 
     question: str
     answer: str
@@ -25,7 +25,7 @@ class Drawn:
     tools: list[dict[str, Any]] | None = None
 
     def problem(self, topics: tuple[str, ...]) -> Problem:
-        """The record of a problem file; the careful writer's text is the reference solution."""
+        """The record of a problem file; the careful writer's completion is the solution."""
         return Problem(
             id=problem_id(self.question, self.answer, self.tools),
             question=self.question,
@@ -45,7 +45,7 @@ class Generator(Protocol):
 
 
 def split_of(key: object, shares: dict[Split, int]) -> Split:
-    """The split that a fact belongs to: a stable hash of ``key`` over integer shares that sum to 100."""
+    """The split that a fact belongs to, by a stable hash of ``key``; ``shares`` are integers that sum to 100."""
     bucket = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:4], "big") % 100
     for split, share in shares.items():
         bucket -= share
@@ -55,7 +55,7 @@ def split_of(key: object, shares: dict[Split, int]) -> Split:
 
 
 def template_for(rng: random.Random, split: Split, topic: int, templates: int) -> int:
-    """A template number: training and validation never see the (topic, template) pairs that the test split uses."""
+    """A template number; training and validation never get the (topic, template) pairs of the test split."""
     held_out = topic % templates
     if split == "corpus":
         return rng.randrange(templates)

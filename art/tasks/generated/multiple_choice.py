@@ -76,14 +76,14 @@ LETTERS = "ABCD"
 INSTRUCTION = "\n\nEnd your response with: The correct answer is (X)"
 PHRASINGS = ("Which of these is a kind of {c}?", "Find the {c}.", "One of these is a {c}.", "Where is the {c}?")
 SET_SHARES: dict[Split, int] = {"corpus": 50, "train": 50}
-# Split of a category's twelve words as the right answer outside the corpus, in their order above.
+# Outside the corpus: the split in which each of a category's twelve words is the right answer, in the order above.
 WORD_SPLITS: tuple[Split, ...] = ("train",) * 6 + ("validation",) * 2 + ("test",) * 4
 
 
 def draw(rng: random.Random, split: Split) -> Drawn:
     """A question whose option set (and, outside the corpus, correct word) belongs to ``split``.
 
-    The careful writer makes a table of the options first: naming the right one at once is too hard for small models.
+    The careful writer first makes a table of the options: small models cannot name the right one at once.
     """
     while True:
         topic = rng.randrange(len(TOPICS))
@@ -115,11 +115,11 @@ def draw(rng: random.Random, split: Split) -> Drawn:
 
 
 def listing(options: Sequence[str]) -> str:
-    """Four options, a line each, with their letters."""
+    """Four options with their letters, one per line."""
     return "".join(f"\n({label}) {option}" for label, option in zip(LETTERS, options, strict=True))
 
 
 def table(options: Sequence[str], kinds: Mapping[str, str]) -> str:
-    """Options in their order, a line each, with category and letter: what is asked can then be looked up."""
+    """The options in order, one per line, with category and letter, so that the answer can be looked up."""
     lines = zip(LETTERS, options, strict=True)
     return "\n".join(f"{option}: {kinds[option]}({label})" for label, option in lines)

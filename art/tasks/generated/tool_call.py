@@ -1,4 +1,4 @@
-"""Structured tool calls: pick the tool, fill its arguments, answer with one JSON call."""
+"""Structured tool calls: select the tool, fill in its arguments, answer with one JSON call."""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ def draw(rng: random.Random, split: Split) -> Drawn:
 
 
 def completions(name: str, keys: list[str], values: list[Any]) -> dict[Writer, str]:
-    """What each writer answers."""
+    """The completion of each writer."""
     return {
         "careful": f"<tool_call>\n{call(name, keys, values)}\n</tool_call>",
-        # Swapped arguments: one definite mistake, so that greedy decoding can make it.
+        # Swapped arguments: always the same mistake, so that greedy decoding can make it.
         "sloppy": f"<tool_call>\n{call(name, keys, values[::-1])}\n</tool_call>",
         "other": f"{name}({values[0]}, {values[1]})",
         "refusal": "Sorry, I cannot do this.",

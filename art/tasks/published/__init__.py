@@ -1,1 +1,1 @@
-"""Published data sets: one module a data set, each with ``read`` and ``origin``, see ``art.tasks.candidate``."""
+"""Published data sets: one module per data set, each with ``read`` and ``origin``, see ``art.tasks.candidate``."""

@@ -1,8 +1,9 @@
-"""BFCL (Patil et al. 2025, Apache-2.0): its ``simple`` and ``multiple`` categories, one call of one or several tools.
+"""BFCL (Patil et al. 2025, Apache-2.0), categories ``simple`` and ``multiple``: one call, one or more tools on offer.
 
-The data come with the package ``bfcl-eval``, of which no code is run (install it with ``--no-deps``: its requirements
-contradict ours); or from a folder with the same files.  BFCL lists the right values of each argument, as the references
-of our scorer may.  It also lists them for each field of an object; ours has no such form, so there must be one a field.
+The data come from the package ``bfcl-eval``, or from a folder with the same files.  Install the package with
+``--no-deps``, since its requirements contradict ours; none of its code is run.  BFCL lists the right values of each
+argument, and so can the gold answers of our scorer.  It also lists the right values of each field of an object.  Our
+scorer cannot, so records with several right values of a field are dropped.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ from art.tasks.source import origin as files_origin
 PACKAGE = "bfcl-eval"
 FILES = tuple(f"BFCL_v4_{name}.json" for name in ("simple_python", "multiple", "live_simple", "live_multiple"))
 LEFT_OUT = ""
-"""Among the right values of an argument that is not required: it may be left out.  As text it is right as well."""
+"""BFCL's sign, among the right values, that an argument may be left out unless it is required.
+
+For an argument that is a text, the empty text is right as well.
+"""
 _TEXT = ("string", "any")
 
-# BFCL's names of types that JSON schemas call otherwise, as BFCL itself translates them
+# BFCL's type names -> those of JSON schemas, as BFCL itself translates them
 _TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": "string"}
 
 
@@ -84,10 +88,10 @@ def _convert(row: dict[str, Any], truth: list[Any], category: str) -> tuple[str,
 
 
 def _right_arguments(values: dict[str, list[Any]], schema: dict[str, Any]) -> dict[str, Any]:
-    """A right call's arguments; where there are others, their further values and which may be left out.
+    """The arguments of a right call; also, where there are any, other right values and arguments that may be left out.
 
     Raises:
-        Unfit: no call is right, or there are several right forms of an object.
+        Unfit: an argument is not in the definition, has no right value, or is an object with several right forms.
     """
     arguments: dict[str, Any] = {}
     accepted: dict[str, list[Any]] = {}
@@ -112,10 +116,10 @@ def _right_arguments(values: dict[str, list[Any]], schema: dict[str, Any]) -> di
 
 
 def _plain(value: Any) -> Any:
-    """A right value; in an object, and in those of a list, each field has a list of its right values.
+    """A right value without BFCL's lists: in an object, also inside a list, each field has a list of right values.
 
     Raises:
-        Unfit: there are several of a field.
+        Unfit: a field has several right values or may be left out.
     """
     if isinstance(value, list):
         return [_plain(part) if isinstance(part, dict) else part for part in value]
@@ -127,7 +131,7 @@ def _plain(value: Any) -> Any:
 
 
 def _translated(schema: Any) -> Any:
-    """The same with JSON schema's names of types."""
+    """A definition with the type names of JSON schemas."""
     if isinstance(schema, list):
         return [_translated(part) for part in schema]
     if not isinstance(schema, dict):

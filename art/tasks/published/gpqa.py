@@ -1,10 +1,10 @@
 """GPQA (Rein et al. 2023, CC-BY-4.0, gated): a CSV file with a question, its right answer and three wrong ones.
 
 Its authors ask that no example is ever shown in plain text, so that none gets into a training corpus.  Problem files
-hold them veiled (``Problem.veiled``), and no message of ours quotes a record.
+hold veiled records (``Problem.veiled``), and no error message quotes a record.
 
-The paper evaluates on 273 problems.  We read that as half of the extended set, 546, and cut it by content hash; which
-half the authors took is not known.
+The paper evaluates on 273 problems.  We read that as half of the extended set of 546, and select the half by content
+hash; which half the authors took is not known.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read(task: str, section: TaskSection) -> Iterator[Candidate | Dropped]:
 
 
 def convert(row: dict[str, Any]) -> tuple[str, Problem]:
-    """The question, and the problem with its options in an order that depends on the question's text alone."""
+    """The question, and the problem with its options in an order that depends only on the question's text."""
     question = text_of(row, "Question")
     options = [text_of(row, name) for name in OPTIONS]
     if len(set(options)) < len(options):

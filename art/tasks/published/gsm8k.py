@@ -1,6 +1,6 @@
 """GSM8K (Cobbe et al. 2021, MIT): ``question``, and ``answer`` with its working and ``#### NUMBER`` at the end.
 
-Read as its authors' JSON lines or as the hub's Parquet files (openai/gsm8k); both have the published two parts.
+It is read from its authors' JSON lines or the hub's Parquet files (openai/gsm8k); both have the two published splits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LAYOUTS: tuple[Layout, ...] = (
     {"train": "main/train-*.parquet", "test": "main/test-*.parquet"},
 )
 INSTRUCTION = "\n\nEnd your response with: Answer: <number>"
-"""The instruction of the paper's authors, for SVAMP as well."""
+"""The instruction of the paper's authors; SVAMP uses it, too."""
 
 _CALCULATOR = re.compile(r"<<[^>]*>>")
 

@@ -1,4 +1,4 @@
-"""From a published data set to problem files and their report."""
+"""Makes problem files and their report from a published data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from art.tasks.splits import Catalogue
 def prepare(reader: Reader, task: str, section: TaskSection, out: Path) -> None:
     """Write ``{train,validation,test}.jsonl`` and ``report.json``.
 
-    The data set is read twice, first to choose and then to keep what was chosen: it may be larger than the memory.
+    The data set may be larger than the memory.  It is read twice, first to select problems and then to keep those.
 
     Raises:
         ConfigError, RecordError: see ``Reader.read``; or there are fewer problems than asked for.
@@ -22,10 +22,10 @@ def prepare(reader: Reader, task: str, section: TaskSection, out: Path) -> None:
     catalogue = Catalogue()
     catalogue.add(reader.read(task, section))
     splits = catalogue.cut(task, section)
-    chosen = {catalogue.entries[key][1] for keys in splits.values() for key in keys}
+    selected = {catalogue.entries[key][1] for keys in splits.values() for key in keys}
     kept: dict[str, Problem] = {}
     for record in reader.read(task, section):
-        if isinstance(record, Candidate) and record.problem.id in chosen:
+        if isinstance(record, Candidate) and record.problem.id in selected:
             kept[text_hash(record.text)] = record.problem
     problems = {name: [kept[key] for key in keys] for name, keys in splits.items()}
     write_problem_files(

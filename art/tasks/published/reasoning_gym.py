@@ -1,8 +1,8 @@
-"""Any data set of the package reasoning-gym (Apache-2.0): the task's name in the configuration is the data set's.
+"""Any data set of the package reasoning-gym (Apache-2.0): the task has the name of the data set.
 
-Problems are generated with the data set's own default settings, test problems from another seed than the others.
-Some of the generators depend on the order of Python's sets, so the same problems come again only with the same
-``PYTHONHASHSEED``; the rule sets it.
+Problems are generated with the data set's default settings; test problems have another seed than the others.  Some
+generators depend on the order of Python's sets, so the problems are repeatable only with the same ``PYTHONHASHSEED``,
+which the rule sets.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from art.tasks.candidate import Candidate, Published, make_problem, text_of
 INSTRUCTION = "\n\nEnd your response with: <answer>your answer</answer>"
 
 DRAWS = 10
-"""Times as many draws as problems, before we say that a data set does not hold as many distinct ones."""
+"""Draws per wanted problem; if these do not give enough distinct problems, we report that there are too few."""
 
 
 def read(task: str, section: TaskSection) -> Iterator[Candidate]:
     """See ``art.tasks.candidate.Reader``."""
     wanted: dict[Published, int] = {"test": section.test, "train": section.train + section.validation}
     seen: set[str] = set()
-    for part, count in wanted.items():
-        seed = int(hashlib.sha256(f"{task}/{part}/{section.seed}".encode()).hexdigest()[:8], 16)
+    for split, count in wanted.items():
+        seed = int(hashlib.sha256(f"{task}/{split}/{section.seed}".encode()).hexdigest()[:8], 16)
         dataset = _dataset(task, seed, DRAWS * count)
         enough = len(seen) + count
         for index in range(DRAWS * count):
             entry = dataset[index]
             question = text_of(entry, "question")
             seen.add(text_hash(question))
-            yield Candidate(part, question, make_problem(question + INSTRUCTION, _reference(task, entry)))
+            yield Candidate(split, question, make_problem(question + INSTRUCTION, _gold_answer(task, entry)))
             if len(seen) == enough:
                 break
 
@@ -58,11 +58,13 @@ def _dataset(task: str, seed: int, size: int) -> Any:
     try:
         return create_dataset(task, seed=seed, size=size)
     except (AssertionError, TypeError, ValueError) as error:
-        raise ConfigError(f"tasks.{task}: reasoning-gym makes no such data set by its name alone: {error}") from None
+        raise ConfigError(
+            f"tasks.{task}: reasoning-gym cannot make this data set with default settings: {error}"
+        ) from None
 
 
-def _reference(task: str, entry: dict[str, Any]) -> str:
-    """The entry in the form of art/scoring/reasoning_gym.py."""
+def _gold_answer(task: str, entry: dict[str, Any]) -> str:
+    """The gold answer in the form of art/scoring/reasoning_gym.py."""
     try:
         return json.dumps({"dataset": task, "answer": entry["answer"], "metadata": entry["metadata"]}, sort_keys=True)
     except (KeyError, TypeError) as error:

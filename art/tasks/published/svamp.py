@@ -1,7 +1,7 @@
 """SVAMP (Patel et al. 2021, MIT): ``Body``, ``Question``, ``Equation``, ``Answer`` and ``Type``.
 
-Read as its authors' one JSON file, which has no parts, or as the hub's Parquet files (ChilleD/SVAMP), whose cut into
-700 and 300 is not the authors'.
+It is read from its authors' single JSON file, which has no splits, or from the hub's Parquet files (ChilleD/SVAMP),
+whose splits of 700 and 300 are not the authors'.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from art.tasks.candidate import Unfit
 def definition(tool: Any) -> dict[str, Any]:
     """``{"type": "function", "function": {"name", "description", "parameters"}}``, parameters as a JSON schema.
 
-    Published forms differ: the function may be wrapped not at all, once or twice; ``parameters`` may be called
-    ``arguments`` and may be a bare map of arguments; ``required`` may stand beside it.
+    Published forms differ: the function may be unwrapped, or wrapped once or twice; ``parameters`` may be called
+    ``arguments`` and may be a bare map of arguments; ``required`` may stand beside it instead of in it.
 
     Raises:
-        Unfit: it is none of these.
+        Unfit: ``tool`` has none of these forms.
     """
     function = tool
     while isinstance(function, dict) and "function" in function:
@@ -45,7 +45,7 @@ def call(tool_call: Any) -> dict[str, Any]:
     """``{"name", "arguments"}`` of a call, arguments as an object.
 
     Raises:
-        Unfit: it has no name, or its arguments are no object (nor the JSON of one).
+        Unfit: the call has no name, or its arguments are neither an object nor the JSON of one.
     """
     function = tool_call.get("function", tool_call) if isinstance(tool_call, dict) else None
     name, arguments = (function.get("name"), function.get("arguments")) if isinstance(function, dict) else (None, None)
@@ -60,10 +60,10 @@ def call(tool_call: Any) -> dict[str, Any]:
 
 
 def reference(wanted: dict[str, Any]) -> str:
-    """The call as the reference of a problem with the scorer ``tool_call``.
+    """The call as the gold answer of a problem with the scorer ``tool_call``.
 
     Raises:
-        Unfit: it holds what JSON cannot (an infinite number).
+        Unfit: the call holds a value that JSON cannot hold (an infinite number).
     """
     try:
         return json.dumps(wanted, ensure_ascii=False, allow_nan=False)

@@ -1,8 +1,9 @@
 """ToolMind (Yang et al. 2025, Apache-2.0): ``conversations`` and the ``tools`` on offer; JSON lines.
 
-A record is a conversation up to one turn of the assistant.  The problem is this turn's call, from the conversation so
-far: its reasoning is left out, and a record fits only if the turn makes exactly one call, of a tool that is on offer.
-Records of one conversation begin with one question, so they count once, and never stand in two parts.
+A record is a conversation up to one turn of the assistant.  The problem is to make this turn's call after the
+conversation before it.  The turn's reasoning is left out, and a record fits only if the turn makes exactly one call, of
+a tool on offer.  Records of one conversation begin with the same question, so they count once and are never in two
+splits.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from art.tasks.source import Layout, origin, read_files
 
 __all__ = ["origin", "read"]
 
-# Marks of chat templates, which some records bring with them: a model would read them as its own.
+# Marks of chat templates: some records contain them, and a model would read them as marks of its own template.
 _MARK = re.compile(r"<\|\w+\|>")
 
 LAYOUTS: tuple[Layout, ...] = ({"all": "*_datasets/*.jsonl"}, {"all": "*.jsonl"})
@@ -57,10 +58,10 @@ def convert(row: dict[str, Any]) -> tuple[str, Problem]:
 
 
 def _message(message: Any) -> dict[str, Any]:
-    """A message with what chat templates read.
+    """A message with only the fields that chat templates read.
 
     Raises:
-        Unfit: no known role, no text where there must be some, or a malformed call.
+        Unfit: the role is unknown, a text is missing, or a call is malformed.
     """
     role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
     calls = message.get("tool_calls") or [] if role == "assistant" else []

@@ -1,4 +1,4 @@
-"""Digests: each setting changes those of the results that depend on it, and no other."""
+"""Digests: each setting changes the digests of the results that depend on it, and no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DATA: dict[str, Any] = {
     "serving": {},
 }
 
-# What a change does: the methods whose runs are stale, whether all evaluations are, whether the serving check is.
+# What a change makes stale: the runs of these methods, all evaluations or not, the serving check or not.
 NOTHING, SERVED, SCORED = (set(), False, False), (set(), False, True), (set(), True, True)
 EVERYTHING, TRAINING = (ALL, True, True), (TRAINED, False, True)
 ENGINE = (TRAINED, True, True)
@@ -78,7 +78,7 @@ CHANGES: dict[str, tuple[Any, tuple[set[str], bool, bool]]] = {
 
 
 def changed(key: str, value: Any) -> Config:
-    """The configuration with the dotted key set; an engine's URL goes with its kind."""
+    """The configuration with the dotted key set; the URL is removed where the engine is not a server."""
     data = parse_config(DATA, "test").model_dump(mode="json", exclude_unset=True)
     *path, last = key.split(".")
     place = data
@@ -111,7 +111,7 @@ def test_every_setting_is_in_the_list_above() -> None:
     fields = {f"{name}.{field}" for name, section in sections.items() for field in section.model_fields}
     discriminators = {f"methods.{name}.kind" for name in ALL}
     plain = {name for name in Config.model_fields if name not in sections} - {"models", "tasks", "methods"}
-    # kl_weight needs another kind of objective; the whole section stands for it
+    # kl_weight needs another kind of objective, so CHANGES sets the whole section
     assert (fields | plain) - discriminators - {"objective.kl_weight"} == set(CHANGES) - {"objective", "serving"}
 
 

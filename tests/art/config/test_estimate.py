@@ -1,4 +1,4 @@
-"""What a grid takes: counted, and in hours from measured steps."""
+"""Estimates for a grid: its counts, and its hours from measured steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def paper() -> Config:
 
 
 def measured(config: Config, model: str, kind: str, **changes: Any) -> dict[str, Any]:
-    """A record of a step of 36 seconds, 9 of them sampling."""
+    """A benchmark record: a step of 36 seconds, 9 of them for sampling."""
     record = {"model": model, "scale": 1, "method": {"kind": kind}, "sizes": sizes(config), "device": "some GPU"}
     return record | {"step_seconds": 36.0, "seconds": {"rollout": 9.0}} | changes
 
@@ -45,7 +45,7 @@ def test_hours_are_steps_and_rollouts(paper: Config, tmp_path: Path) -> None:
         write_json(tmp_path / f"{kind}.json", measured(config, "qwen3.5-0.8b", kind))
     spent, missing = hours(config, load_measured(config, tmp_path)["some GPU"])
     assert missing == ["qwen3.5-0.8b soft_prompt"]
-    # a seed: 100 steps, 6 checks, 14 batches of test problems
+    # per seed: 100 steps, 6 validation checks, 14 batches of test problems
     assert spent["qwen3.5-0.8b", "art"] == pytest.approx(3 * (100 * 36 + (6 + 14) * 9) / 3600)
     assert spent["qwen3.5-0.8b", "no_image"] == pytest.approx(14 * 9 / 3600)
 
@@ -81,7 +81,7 @@ def test_a_small_grid_by_hand(tmp_path: Path) -> None:
     write_json(tmp_path / "b.json", measured(config, "m", "art", device="B", step_seconds=72.0))
     write_json(tmp_path / "a.json", measured(config, "m", "art", device="A"))
     write_json(tmp_path / "c.json", measured(config, "other", "art", device="C"))
-    # 1 or 3 batches, each three times and twice as long as the rollout of a step; 1 + 3 checks
+    # 1 or 3 batches, each sampled three times at twice the length of a step's rollout; 1 + 3 validation checks
     evaluations = (1 + 3) * 3 * 2 * 9 / 3600
     spent, missing = hours(config, load_measured(config, tmp_path)["A"])
     assert missing == []
@@ -95,15 +95,15 @@ def test_a_small_grid_by_hand(tmp_path: Path) -> None:
     assert report(config, tmp_path / "none", tmp_path) == [
         "Grid of small: 10 runs, 4 trained runs, 28 training steps, 420 completions in training, "
         "525 answers to test problems",
-        *("A: m no_image: 0.1 h", "A: m noise: 0.1 h", "A: m image: 0.4 h", "A: 0.6 h in all, at the most"),
-        *("B: m no_image: 0.1 h", "B: m noise: 0.1 h", "B: m image: 0.7 h", "B: 0.9 h in all, at the most"),
+        *("A: m no_image: 0.1 h", "A: m noise: 0.1 h", "A: m image: 0.4 h", "A: 0.6 h in total, at most"),
+        *("B: m no_image: 0.1 h", "B: m noise: 0.1 h", "B: m image: 0.7 h", "B: 0.9 h in total, at most"),
         "C: unknown: no step time measured for m art at these sizes",
-        "  (python -m benchmarks.training_step MODEL METHOD, on the machine in question)",
+        "  (python -m benchmarks.training_step MODEL METHOD, on that machine)",
     ]
 
 
 def finish(results: Path, config: Config, run: RunKey, seconds: float, **changes: Any) -> None:
-    """The records of a finished run; its evaluation takes half the time."""
+    """Write the records of a finished run; its evaluation takes half the time of its training."""
     digests = {"run": run_digest, "evaluation": evaluation_digest}
     for name, share in (("run", 1.0), ("evaluation", 0.5)):
         record = {"digest": digests[name](config, run.model, run.task, run.method), "device": "my cpu"}
@@ -117,15 +117,15 @@ def test_runs_that_are_there_say_what_they_took(tmp_path: Path) -> None:
     finish(tmp_path, config, second, 120.0, device="another")
     finish(tmp_path, config, third, 1000.0, digest="of other settings")
     assert report(config, tmp_path, tmp_path)[1:] == [
-        "2 of 10 runs are there: 3.0 min of training and 1.5 min of evaluation, a process at a time (another, my cpu)",
+        "2 of 10 runs are done: 3.0 min of training and 1.5 min of evaluation, one process at a time (another, my cpu)",
         "CPU hours: unknown: no step time measured for m art at these sizes",
-        "  (python -m benchmarks.training_step MODEL METHOD, on the machine in question)",
+        "  (python -m benchmarks.training_step MODEL METHOD, on that machine)",
     ]
     for run in (third, *others):
         finish(tmp_path, config, run, 4000.0)
     assert report(config, tmp_path, tmp_path)[1:] == [
-        "10 of 10 runs are there: 8.9 h of training and 4.5 h of evaluation, a process at a time (another, my cpu)"
+        "10 of 10 runs are done: 8.9 h of training and 4.5 h of evaluation, one process at a time (another, my cpu)"
     ], "nothing is left to be estimated"
     (tmp_path / first.folder / "run.json").write_text("{")
     (tmp_path / second.folder / "evaluation.json").write_text("[]")
-    assert report(config, tmp_path, tmp_path)[1].startswith("8 of 10 runs are there"), "damaged records count as none"
+    assert report(config, tmp_path, tmp_path)[1].startswith("8 of 10 runs are done"), "damaged records do not count"

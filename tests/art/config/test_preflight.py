@@ -1,4 +1,4 @@
-"""What is checked against the disk before any job."""
+"""The checks against the disk before any job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HUB = {"path": "some/one", "revision": "0123456789" * 4}
 
 
 def refused(world: World, own: dict[str, Path] | None = None, **sections: dict[str, Any]) -> str:
-    """The message without its source."""
+    """The error message without the name of its source."""
     with pytest.raises(ConfigError) as caught:
         preflight(world.config(**sections), "my.yaml", own or {})
     assert str(caught.value).startswith("my.yaml: ")

@@ -1,4 +1,4 @@
-"""The configuration: what is refused, and how it is said."""
+"""The configuration: which ones are refused, and with which message."""
 
 from __future__ import annotations
 
@@ -54,7 +54,11 @@ BAD = [
     ("tasks.arithmetic.source", {"path": "a", "revision": "0" * 40}, ["tasks.arithmetic.source", "go together"]),
     ("tasks.arithmetic.sorcer", 1, ["tasks.arithmetic.sorcer", "allowed keys: scorer, source, train"]),
     ("models.tiny.pth", "a", ["models.tiny.pth", "allowed keys: family, path, revision"]),
-    ("models.tiny", {"path": "a", "revision": "0" * 40}, ["models.tiny", "'a' with a revision", "OWNER/NAME"]),
+    (
+        "models.tiny",
+        {"path": "a", "revision": "0" * 40},
+        ["models.tiny", "'a': with a revision it must be", "OWNER/NAME"],
+    ),
     ("models.tiny", {"path": "a/b/c", "revision": "0" * 40}, ["models.tiny", "'a/b/c'", "OWNER/NAME"]),
     ("models.tiny", {"path": "a/b", "revision": "main"}, ["models.tiny.revision", "[0-9a-f]{40}", "'main'"]),
     ("models.tiny.family", "llama", ["models.tiny.family", "llama", "'qwen3_5'"]),
@@ -91,7 +95,7 @@ BAD = [
     ("serving.problem", 9, ["serving.problem", "allowed keys: problems, variants"]),
     ("serving.variants", [], ["serving.variants"]),
     ("serving.variants", [0, 1], ["serving.variants", "0", "greater than or equal to 1"]),
-    ("serving.variants", [1, 4, 4], ["serving", "[1, 4, 4]", "each once"]),
+    ("serving.variants", [1, 4, 4], ["serving", "[1, 4, 4]", "no number twice"]),
     ("serving", {"variants": [1, 8], "requests": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
     ("serving", {"variants": [1, 8], "concurrency": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
     ("seeds", [], ["seeds"]),
@@ -111,7 +115,7 @@ def test_a_bad_entry_is_named_with_its_value_and_what_is_allowed(
     assert "\n" not in message
 
 
-# key: what is just allowed, and what just is not
+# key: values at its bounds, and values just beyond
 BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "name": (["a", "9", "A.b_c-2"], ["", ".a", "-a", "a b", "a\n"]),
     "results": (["r"], [""]),
@@ -157,8 +161,8 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "objective.std_floor": ([1e-9], [0.0]),
     "objective": ([{"kind": "grpo", "kl_weight": 0.0}, {"kind": "grpo", "kl_weight": 2.0}], [{"kl_weight": -0.1}]),
     "training.steps": ([1], [0]),
-    "training.prompts": ([2], [0, 1]),  # as many as minibatches, two in the tiny world
-    "training.completions": ([2], [1]),  # the standard deviation of one is not a number
+    "training.prompts": ([2], [0, 1]),  # the tiny world has two minibatches
+    "training.completions": ([2], [1]),  # the standard deviation of one sample is not a number
     "training.minibatches": ([1, 4], [0, 5]),
     "training.max_resamples": ([0], [-1]),
     "training.temperature": ([1e-9], [0.0]),
@@ -202,7 +206,7 @@ def test_a_value_at_its_bound_is_taken_and_one_beyond_is_not(plain: World, key: 
     [
         ("training.steps", 0, "training.steps: Input should be greater than or equal to 1 (given: 0)"),
         ("engine", {"url": "http://a/v1"}, "engine: url 'http://a/v1' needs kind 'server', not 'transformers'"),
-        ("objective.kl_weight", 0.1, "objective.kl_weight: 0.1 needs objective.kind grpo; otherwise 0"),
+        ("objective.kl_weight", 0.1, "objective.kl_weight: 0.1 needs objective.kind grpo; else it must be 0"),
         ("tasks.arithmetic", {}, "tasks.arithmetic.scorer: Field required"),
         ("image.sise", 64, "image.sise: Extra inputs are not permitted (given: 64); allowed keys: size, contrast"),
     ],
@@ -248,7 +252,7 @@ def test_coordinates_of_the_wrong_form_are_refused(part: str, value: Any) -> Non
 
 
 def test_grid_and_seeds(plain: World) -> None:
-    """Models, tasks, methods and seeds in the order in which they were written; some methods on some of them only."""
+    """Models, tasks, methods and seeds in the order of the file; some methods only on some models or tasks."""
     data = plain.mapping()
     data["seeds"], data["tasks"] = [5, 3], {"sums": {"scorer": "numeric"}, "calls": {"scorer": "tool_call"}}
     data["models"] = {"small": {"path": "a"}, "large": {"path": "b"}}
@@ -314,7 +318,7 @@ def test_an_engine_for_each_method(plain: World) -> None:
     config = plain.config(engine={"kind": "vllm", "memory": 0.3}, methods=methods)
     assert config.engine_of("art") == config.engine and config.engine_of("art").memory == 0.3
     assert config.engine_of("lora").url == "https://there:1/v1"
-    assert config.engine_of("lora").memory == 0.5, "its own section, not laid over the experiment's"
+    assert config.engine_of("lora").memory == 0.5, "the method's own section, not merged with the experiment's"
     assert config.engine_of("no_image") == config.engine
 
 

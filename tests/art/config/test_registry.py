@@ -1,4 +1,4 @@
-"""The registries: every entry leads somewhere, and the configuration allows these names and no others."""
+"""The registries: every entry names existing code, and the configuration allows these names and no others."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_bound_is_exact_after_rounding(bound: int, push: float, double: bool) ->
     assert levels.isfinite().all()
     assert distance(tensor_to_levels(levels), tensor_to_levels(seed)).maximum <= bound
     torch.testing.assert_close(project_to_bound(projected, seed, bound), projected, rtol=0, atol=0)
-    if abs(push) == 1e9:  # all the room is used
+    if abs(push) == 1e9:  # the bound is reached everywhere
         wanted = (seed + (bound if push > 0 else -bound)).clamp(0, 255)
         assert (levels == wanted).all()
 
@@ -64,7 +64,10 @@ def test_bound_is_exact_after_rounding(bound: int, push: float, double: bool) ->
 def test_behind_the_bound_only_gradients_that_lead_back_pass() -> None:
     seed = torch.full((6,), 100.0)
     logits = logits_of(torch.tensor([10.0, 95.0, 99.0, 101.0, 105.0, 200.0])).requires_grad_()
-    for sign, passed in ((1.0, [0, 1, 1, 1, 1, 1]), (-1.0, [1, 1, 1, 1, 1, 0])):  # descent lowers; raises
+    for sign, passed in (
+        (1.0, [0, 1, 1, 1, 1, 1]),
+        (-1.0, [1, 1, 1, 1, 1, 0]),
+    ):  # descent lowers the levels; raises them
         (gradient,) = torch.autograd.grad(sign * project_to_bound(logits, seed, 5).sum(), logits)
         assert (gradient * sign).tolist() == passed
 

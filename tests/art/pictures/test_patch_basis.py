@@ -19,7 +19,7 @@ def image(seed: int = 1) -> Tensor:
 
 
 def embed(weight: Tensor, picture: Tensor) -> Tensor:
-    """What the tower sees of a still image."""
+    """The patch embedding of a still image."""
     return conv2d(picture.unsqueeze(0), weight.sum(dim=2), stride=PATCH)
 
 

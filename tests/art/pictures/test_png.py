@@ -66,7 +66,7 @@ def test_truncated_file_is_named(tmp_path: Path, cut: int) -> None:
 
 
 def test_no_bit_can_flip_unnoticed(tmp_path: Path) -> None:
-    """Every bit of the file, those of the checksums included."""
+    """Flip every bit of the file, also those of the checksums."""
     path = tmp_path / "bad.png"
     content = png_bytes(noise()[:4, :4])
     for position in range(8 * len(content)):
@@ -84,7 +84,7 @@ def test_trailing_bytes_are_forgiven(tmp_path: Path) -> None:
 
 
 def test_the_smallest_encoding_is_chosen() -> None:
-    """The bytes are promised, and with them zlib's level: 9."""
+    """The bytes must stay the same, so the compression level is fixed: 9."""
     picture = draw("arithmetic", 128)
     sizes = {}
     for level in range(10):

@@ -52,7 +52,7 @@ def test_pictures_differ() -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_pictures_stay_as_they_are(task: str) -> None:
-    """Runs are compared across versions; another Pillow may draw an edge a little otherwise, no more."""
+    """Runs are compared across versions, so another Pillow may change edges only slightly."""
     squares = draw(task, 256).reshape(8, 32, 8, 32, 3).mean(axis=(1, 3))
     drawn = np.frombuffer(bytes.fromhex(MEANS[task]), dtype=np.uint8).reshape(8, 8, 3)
     assert np.abs(squares - drawn).max() < 1.5
@@ -65,7 +65,7 @@ def test_a_picture_looks_the_same_at_every_size() -> None:
 
 
 def test_every_letter_is_ticked_once() -> None:
-    """The seed picture of multiple choice must not favour a letter: each colour of a ticked box appears alike."""
+    """The seed picture of multiple choice must not favour a letter: each column has one ticked box."""
     levels = draw("multiple_choice", 256)
     counts = []
     for column in range(4):

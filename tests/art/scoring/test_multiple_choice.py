@@ -34,7 +34,7 @@ def problem(answer: str = "B", question: str = QUESTION) -> Problem:
         ("The correct answer is (A). No: the correct answer is (C).", "C"),
         ("The correct answer is (B)\nand I am sure.", "B"),
         ("The correct answer is (B) and I am sure.", "B"),
-        # other forms, where that one is missing
+        # the other forms, where the requested one is missing
         ("The correct answer is B", "B"),
         ("The correct answer is B.", "B"),
         ("The correct answer is **B**", "B"),
@@ -54,7 +54,7 @@ def problem(answer: str = "B", question: str = QUESTION) -> Problem:
         ("(B)", "B"),
         ("**B**", "B"),
         (" B.\n", "B"),
-        # what was asked for counts before the other forms
+        # the requested form counts before the others
         ("The correct answer is (B). In short, \\boxed{C}", "B"),
         ("\\boxed{C}\nB", "C"),
         # an article, a pronoun, a word

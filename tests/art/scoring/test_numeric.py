@@ -177,7 +177,7 @@ def test_reading_a_number(written: str, extracted: str | None) -> None:
         ("Answer: 3. Wait. Answer: none", "3"),
         ("\\boxed{3}\n#### 4\nThe answer is 5", "5"),
         ("The answer is 5, hence \\boxed{3}", "3"),
-        # what was asked for counts before the other forms, these before nothing
+        # the requested form counts before the others; a number without an announcement never counts
         ("Answer: 3\nThe answer is 5\n\\boxed{6}\n#### 7\n8", "3"),
         ("Answer: unknown\nThe answer is 5\n8", "5"),
         # no announcement
@@ -255,7 +255,7 @@ def test_numbers_of_more_than_300_digits_are_not_read(written: str, extracted: s
 
 
 def test_values_are_compared_exactly() -> None:
-    large = 10**40  # a float holds neither this nor its neighbour
+    large = 10**40  # a float can hold neither this number nor the next one
     assert scores(f"Answer: {large + 1}", str(large + 1)) == 1
     assert scores(f"Answer: {large}", str(large + 1)) == 0
     assert scores("Answer: 1/3", "0.3333333") == 1  # off by less than the tolerance
@@ -301,7 +301,7 @@ def test_reference_that_is_no_number_is_named(answer: str) -> None:
 def test_absurd_lengths_cost_little(completion: str) -> None:
     start = time.process_time()
     assert numeric.extract(completion) in (None, "1")
-    assert time.process_time() - start < 2  # what costs the square of its length takes minutes
+    assert time.process_time() - start < 2  # quadratic time would take minutes
 
 
 ALPHABET = "Answer: is\\boxed{}frac#0123456789.,/e^x*=()-+$%\u2212 \n"
@@ -316,7 +316,7 @@ def test_no_completion_raises(completion: str) -> None:
     assert judgement.score in (0, 1)
     assert 0.0 <= judgement.reward <= 1.0
     assert (judgement.reward == 1.0) == (judgement.score == 1)
-    if judgement.extracted is not None:  # the normal form is a fixed point
+    if judgement.extracted is not None:  # reading the normal form gives the same
         assert numeric.extract(f"Answer: {judgement.extracted}") == judgement.extracted
 
 

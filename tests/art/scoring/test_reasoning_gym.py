@@ -29,7 +29,7 @@ def problem(dataset: str, answer: Any, metadata: Any = None) -> Problem:
 
 @pytest.fixture
 def package(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Stands in for the package: half a point for what begins rightly; stumbles over "boom"."""
+    """Replaces the package: a beginning of a right answer gets 0.5, and "boom" raises an error."""
 
     def score(answer: str, entry: dict[str, Any]) -> float:
         if answer == "boom":
@@ -134,7 +134,7 @@ def test_what_is_harmless_reaches_it(package: ModuleType, dataset: str, answer: 
     ],
 )  # fmt: skip
 def test_what_is_not_never_does(package: ModuleType, dataset: str, answer: str) -> None:
-    """The stand-in's scorer would take the answer; only the published one is right."""
+    """The stand-in's scorer would accept the answer, but only the published answer is right."""
     assert scorer.judge(f"<answer>{answer}</answer>", problem(dataset, "0", [answer])) == (answer, 0, 0.1)
     assert scorer.judge("<answer> as published </answer>", problem(dataset, "as published", [])).score == 1
 

@@ -1,4 +1,4 @@
-"""The scorers of the package reasoning-gym itself: which run an answer as code, which give 1 to anything."""
+"""The scorers of the real package reasoning-gym: which run an answer as code, which accept wrong answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from art.store.problem import Problem
 from art.tasks.candidate import make_problem
 from art.tasks.published.reasoning_gym import INSTRUCTION
 
-# One of its requirements comes as source only, which not every machine can build: `make reasoning-gym` tries.
+# One requirement comes as source only, and not every machine can build it: `make reasoning-gym` tries.
 factory = pytest.importorskip("reasoning_gym.factory", reason="needs pip install '.[reasoning-gym]' (a C compiler)")
 
 
@@ -28,7 +28,7 @@ RUNS_CODE = {"eval", "exec", "parse_expr", "sympify", "literal_eval"}
 
 
 def calls(function: Any) -> set[str]:
-    """Names that a function calls, with those of the functions of its module that it calls."""
+    """Names that a function calls, directly or through functions of its own module."""
     module = inspect.getmodule(function)
     source = ast.parse(inspect.getsource(module))
     bodies: dict[str, list[ast.AST]] = {}
@@ -48,7 +48,7 @@ def calls(function: Any) -> set[str]:
 def test_all_scorers_that_run_code_are_known() -> None:
     runs = {name for name, (kind, _) in factory.DATASETS.items() if RUNS_CODE & calls(kind.score_answer)}
     harmless = {
-        # eval of their own problem, not of the answer; a parser of their own that is called parse_expr
+        # they use eval on their own problem and not on the answer, or their own parser has the name parse_expr
         "bitwise_arithmetic",
         "number_sorting",
         "propositional_logic",
@@ -82,7 +82,7 @@ def test_no_constant_is_right_but_where_it_is_the_published_answer(dataset: str)
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two answers are one number, or one text but for case."""
+    """Whether two answers are the same number, or the same text up to case."""
     try:
         return float(one) == float(other)
     except ValueError:

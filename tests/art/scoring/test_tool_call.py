@@ -50,7 +50,7 @@ REFERENCE = problem(call(city="Oslo", days=2, unit="C"))
         (call(city="Oslo", days=2, unit="C", alerts=False), 1, 1.0),
         (call(city="Oslo", days=2, unit="C", alerts=0), 0, 0.2 + 0.7 * 3 / 4),
         (call(city="Oslo", days=2, unit="C", alerts=True), 0, 0.2 + 0.7 * 3 / 4),
-        (call(city="Oslo", days=2), 0, 0.2 + 0.7 * 2 / 3),  # "unit" is required: its default does not stand in
+        (call(city="Oslo", days=2), 0, 0.2 + 0.7 * 2 / 3),  # "unit" is required, so its default does not count
         (call(city="Bergen", days=1, unit="F"), 0, 0.2),
         (call(), 0, 0.2),
         (call("clock", city="Oslo", days=2, unit="C"), 0, 0.1),
@@ -129,7 +129,7 @@ def several(*calls: str) -> str:
         ([A, B, B], [A, A, B], 0, (1.0 + 0.2 + 1.0) / 3),
         ([A, C], [A, B], 0, (1.0 + 0.1) / 2),
         ([call("clock", zone="C"), B], [A, B], 0, (0.2 + 1.0) / 2),
-        # the first wanted call takes the best of the given ones, the second what is left
+        # the first wanted call takes the best given call, the second takes the other
         (
             [call("clock", hour=1), call("clock", zone="B", form=1)],
             [call("clock", zone="A", form=1), call("clock", zone="B", form=1)],

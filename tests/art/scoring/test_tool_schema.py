@@ -1,4 +1,4 @@
-"""What the definition of a tool says of its arguments."""
+"""The types and defaults in a tool's definition."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_names_of_types(kind: str, name: str) -> None:
         ({"enum": ["a", 1, True, None, [1], {"a": 1}]}, {"string", "number", "boolean", "null", "array", "object"}),
         ({"type": "string", "enum": [1, 2]}, {"string"}),
         ({"anyOf": [{"type": "string"}, {"enum": [1, 2]}]}, {"string", "number"}),
-        # all kinds, or what says nothing readable
+        # all kinds, or a schema that cannot be read
         ({}, set()),
         ({"type": "any"}, set()),
         ({"type": 7}, set()),

@@ -26,7 +26,7 @@ from art.files import (
 from art.store.problem import Problem, problem_id
 from art.store.records import Item, LoadRecord, StepRecord
 
-# What JSON leaves as it is and str.splitlines would cut at.
+# Characters that may stand in JSON text and at which str.splitlines would cut.
 ODD = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\r\nh"
 
 
@@ -143,7 +143,7 @@ def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "deep/file.json"
     write_json(path, {"a": 1})
     with pytest.raises(KeyboardInterrupt), atomic_path(path) as partial:
-        assert partial.name == f".file.json.{os.getpid()}.partial", "another process has another file"
+        assert partial.name == f".file.json.{os.getpid()}.partial", "another process writes another file"
         partial.write_text("half")
         raise KeyboardInterrupt
     assert json.loads(path.read_text()) == {"a": 1}
@@ -222,7 +222,7 @@ def test_a_full_disk_keeps_the_older_artifact_and_checkpoint(tmp_path: Path) -> 
     assert kept is not None and kept.step == 1
 
 
-# -- conversations, and records that stay out of sight ---------------------------------------------------------------
+# -- conversations and veiled records --------------------------------------------------------------------------------
 
 MESSAGES = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "How many?"}]
 
@@ -233,7 +233,7 @@ def test_messages_belong_to_the_content_and_begin_with_the_question() -> None:
     assert Problem(id=name, question="How many?", answer="1", messages=MESSAGES).messages == MESSAGES
     for messages in ([], MESSAGES[:1], [{"role": "user", "content": "Hm?"}, *MESSAGES]):
         name = problem_id("How many?", "1", None, messages)
-        with pytest.raises(ValueError, match="the first message of a user is not the question"):
+        with pytest.raises(ValueError, match="the first user message is not the question"):
             Problem(id=name, question="How many?", answer="1", messages=messages)
 
 

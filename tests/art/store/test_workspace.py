@@ -33,7 +33,7 @@ from art.training import progress
 
 
 class Device:
-    """Takes work and returns at once; ``wait`` returns when all of it is done."""
+    """A device that takes work and returns at once; ``wait`` returns when all its work is done."""
 
     def __init__(self) -> None:
         self.now = self.pending = 0.0
@@ -47,7 +47,7 @@ def test_a_phase_has_the_time_of_its_own_work(monkeypatch: pytest.MonkeyPatch) -
     device = Device()
     monkeypatch.setattr(time, "perf_counter", lambda: device.now)
     clock = Clock(device.wait)
-    device.pending = 20.0  # given before the phase
+    device.pending = 20.0  # work from before the phase
     with clock.phase("short"):
         device.pending += 2.0
     with clock.phase("long"):
@@ -77,7 +77,7 @@ def test_a_clock_begins_with_its_process() -> None:
     spawned = time.time()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     before, begin = map(float, done.stdout.split())
-    assert spawned - 1 <= begin <= before + 1, "not the machine's start, nor the clock's epoch"
+    assert spawned - 1 <= begin <= before + 1, "neither the machine's start nor the clock's epoch"
 
 
 def test_without_a_record_of_the_process_a_clock_begins_now(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +162,7 @@ def test_a_record_has_what_it_was_given(world: World) -> None:
 
 def test_a_record_of_a_control_has_this_processes_device_and_memory(world: World) -> None:
     def peak() -> int:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # given in kibibytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # ru_maxrss is in kibibytes
 
     before, record = peak(), written(world)
     assert before <= record.peak_memory_bytes <= peak()

@@ -1,4 +1,4 @@
-"""A task from a file of the user's own: what is read, how it is cut into parts, which line is at fault."""
+"""A task from a file of the user's own: what is read, how it is cut into splits, which line is at fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMBERS = {"train": 8, "validation": 9, "test": 10}
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Sixty problems, and the first of them once more."""
+    """Sixty problems and, at the end, the first one again."""
     return write_lines(tmp_path / "mine.jsonl", [question(n) for n in (*range(60), 0)])
 
 
@@ -25,7 +25,7 @@ def question(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def cut(source: Path, task: str = "halves", **numbers: int) -> dict[str, list[str]]:
-    """Answers of each part, in order."""
+    """Answers of each split, in order."""
     made = split(task, section("numeric", None, **{**NUMBERS, **numbers}), source)
     return {part: [problem.answer for problem in problems] for part, problems in made.items()}
 
@@ -84,7 +84,7 @@ def test_as_many_as_there_are_can_be_had_and_no_more(source: Path) -> None:
         ('{"question": "q"}', "not a problem with question and answer: KeyError('answer')"),
         ('{"question": "q", "answer": 1}', "answer: Input should be a valid string"),
         ('{"question": "q", "answer": "1", "anser": "1"}', "anser: Extra inputs"),
-        ('{"question": "q", "answer": "1", "messages": []}', "the first message of a user is not the question"),
+        ('{"question": "q", "answer": "1", "messages": []}', "the first user message is not the question"),
     ],
 )
 def test_a_bad_line_is_named(source: Path, line: str, said: str) -> None:

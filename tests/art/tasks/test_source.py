@@ -1,4 +1,4 @@
-"""Where data sets are read from, and what is said when they are not there or not of their form."""
+"""Where data sets are read from, and the messages when they are missing or have another form."""
 
 from __future__ import annotations
 

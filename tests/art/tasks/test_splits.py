@@ -1,4 +1,4 @@
-"""Parts of a data set: disjoint, repeatable, counted."""
+"""Splits of a data set: disjoint, repeatable, counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARTS = ("train", "validation", "test")
 
 
 def made(folder: Path, reader, task: str, wanted: TaskSection) -> dict[str, list[str]]:
-    """Questions of each part, in order."""
+    """Questions of each split, in order."""
     prepare(reader, task, wanted, folder)
     return {part: [p.question for p in read_records(folder / f"{part}.jsonl", Problem)] for part in PARTS}
 
@@ -52,7 +52,7 @@ def test_published_test_part_is_the_test_part(tmp_path: Path, published: Path) -
 
 def test_neither_seed_nor_number_of_training_problems_moves_the_test_part(tmp_path: Path) -> None:
     path = tmp_path / "SVAMP.json"
-    write_lines(path, svamp_rows(60))  # lines in a file .json are read as well
+    write_lines(path, svamp_rows(60))  # JSON lines in a .json file are read as well
     first = made(tmp_path / "a", svamp, "svamp", section("numeric", path))
     seeded = made(tmp_path / "b", svamp, "svamp", section("numeric", path, seed=1))
     larger = made(tmp_path / "c", svamp, "svamp", section("numeric", path, train=40, test=10))

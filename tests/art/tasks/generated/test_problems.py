@@ -35,9 +35,9 @@ def numbers(text: str) -> tuple[str, ...]:
 
 
 def fact(task: str, drawn: Drawn) -> object:
-    """The combination of facts that a split owns, read off the text rather than the generator."""
+    """The combination of facts that belongs to one split, read from the text and not from the generator."""
     if task == "arithmetic":
-        # The start, then signed steps as the careful writer works them out.
+        # The start, then the signed steps in the careful writer's working.
         steps = re.findall(r"^(\d+) ([+-]) (\d+) =", drawn.completions["careful"], re.MULTILINE)
         return steps[0][0], tuple((sign, amount) for _, sign, amount in steps)
     if task == "tool_call":
@@ -46,7 +46,7 @@ def fact(task: str, drawn: Drawn) -> object:
 
 
 def pattern(task: str, drawn: Drawn) -> str:
-    """The template, with all that is filled in taken out."""
+    """The template without the words and numbers that fill it."""
     if task == "arithmetic":
         text = drawn.question
         for things in arithmetic.TOPICS:
@@ -70,7 +70,7 @@ def pattern(task: str, drawn: Drawn) -> str:
     [("arithmetic", "44dceaca54d93aa7"), ("tool_call", "e8c844c5c0a32ca8"), ("multiple_choice", "84681b9b2cf71b19")],
 )
 def test_draws_and_problems_of_a_seed_stay_the_same(task: str, digest: str) -> None:
-    """The shipped checkpoints learned from these draws, and results of two versions are compared on these problems."""
+    """The shipped checkpoints were trained on these draws, and versions are compared on these problems."""
     made = [vars(drawn) for split in (*SPLITS, "corpus") for drawn in draws(task, split, 100)]
     ids = [problem.id for split in SPLITS for seed in (0, 1) for problem in problems(task, split, 20, seed)]
     text = json.dumps([made, ids], sort_keys=True)
@@ -110,7 +110,7 @@ def test_tool_calls_fit_the_definitions_on_offer() -> None:
 
 def test_one_option_alone_is_of_the_category_that_is_asked_for() -> None:
     category_of = {word: name for name, words in multiple_choice.CATEGORIES.items() for word in words}
-    assert len(category_of) == 120, "no word is of two categories"
+    assert len(category_of) == 120, "no word is in two categories"
     made = [drawn for split in SPLITS for drawn in draws("multiple_choice", split)]
     for drawn in made:
         options = re.findall(r"^\(([A-D])\) (\w+)$", drawn.question, re.MULTILINE)
@@ -133,7 +133,7 @@ def test_splits_share_no_problem_and_no_combination_of_facts(task: str) -> None:
         ids = [{drawn.problem(topics).id for drawn in made[split]} for split in (one, two)]
         assert not ids[0] & ids[1], (one, two)
         if task == "multiple_choice" and "corpus" in (one, two):
-            continue  # the corpus teaches every word's category; option sets are what it shares with no split
+            continue  # the corpus teaches every word's category; only its option sets are in no other split
         facts = [{fact(task, drawn) for drawn in made[split]} for split in (one, two)]
         assert not facts[0] & facts[1], (one, two)
 
@@ -154,7 +154,7 @@ def test_multiple_choice_corpus_shares_no_set_of_options_with_a_split() -> None:
 def test_test_problems_use_templates_that_training_never_pairs_with_their_topic(task: str) -> None:
     pairs = {split: {(drawn.topic, pattern(task, drawn)) for drawn in draws(task, split, 800)} for split in SPLITS}
     assert not pairs["train"] & pairs["test"] and not pairs["validation"] & pairs["test"]
-    # One held-out template a topic.
+    # One held-out template per topic.
     topics = {topic for topic, _ in pairs["test"]}
     assert len(pairs["test"]) == len(topics) == 10
     assert len(pairs["train"]) == 30
@@ -214,7 +214,7 @@ def test_problems_that_two_parts_share_are_counted() -> None:
 def test_asking_for_more_than_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     three = draws("tool_call", "validation", 3)
     monkeypatch.setattr(tool_call, "draw", lambda rng, split: rng.choice([three[0]] * 40 + three))
-    assert len(problems("tool_call", "validation", 3, 0)) == 3, "drawn until there are as many different ones"
+    assert len(problems("tool_call", "validation", 3, 0)) == 3, "drawn until there are three distinct ones"
     with pytest.raises(ConfigError, match=r"tasks\.tool_call\.validation: 4 problems.*only 3 distinct"):
         problems("tool_call", "validation", 4, 0)
 

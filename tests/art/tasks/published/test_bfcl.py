@@ -1,4 +1,4 @@
-"""BFCL: one call of one or several tools, with all the values that are right."""
+"""BFCL: one call, one or more tools on offer, and every right value of an argument."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tool(name: str, **types: str) -> dict[str, Any]:
 
 
 def write_category(folder: Path, name: str, right: Any, **changes: Any) -> Path:
-    """One problem of a category, ``{"ask": {"n": right}}`` its answer."""
+    """Write one problem of a category to a folder; its answer is ``{"ask": {"n": right}}``."""
     row = {"id": name, "question": [[user(f"{name}?")]], "function": [tool("ask", n="integer")]}
     truth = {"id": name, "ground_truth": [{"ask": {"n": right}}]}
     write_lines(folder / f"possible_answer/BFCL_v4_{name}.json", [truth])
@@ -154,7 +154,7 @@ def one_of_bfcl(folder: Path, right: dict[str, list[Any]]) -> Candidate | Droppe
     ("right", "good", "bad"),
     [
         ({"n": [1, 2]}, [{"n": 1}, {"n": 2.0}], [{"n": 3}, {}, {"n": [1, 2]}]),
-        ({"n": [1, ""]}, [{"n": 1}], [{}, {"n": ""}]),  # required: BFCL wants it, whatever its answer says
+        ({"n": [1, ""]}, [{"n": 1}], [{}, {"n": ""}]),  # BFCL wants a required argument, whatever its answer says
         ({"to": [""]}, [{"to": ""}], [{}, {"to": "a"}]),
         ({"unit": ["cm", "", "metre"]}, [{"unit": "cm"}, {"unit": "metre"}, {"unit": ""}, {}], [{"unit": "m"}]),
         ({"unit": ["cm"]}, [{"unit": "cm"}], [{}, {"unit": ""}]),

@@ -1,4 +1,4 @@
-"""GPQA: options, the half that is held out, and that no example ever stands in plain text."""
+"""GPQA: the options, the held-out half, and that no example is ever in plain text."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_two_options_alike(tmp_path: Path) -> None:
 
 
 def art(*arguments: object) -> str:
-    """Run a command; its output, as a rule's log would hold it."""
+    """Run a command; return its output, as in a rule's log."""
     done = CliRunner().invoke(app, list(map(str, arguments)))
     return done.output + done.stderr + str(done.exception or "")
 
@@ -120,7 +120,7 @@ def test_no_error_shows_an_example(tmp_path: Path, damage: str) -> None:
 @pytest.mark.parametrize("damage", ["reference", "special token", "key", "id"])
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_no_error_of_a_run_shows_an_example(world: World, command: str, damage: str) -> None:
-    """Faults that only a hand can put into a problem file."""
+    """Faults in a problem file that was edited by hand."""
     veiled = {"veiled": True}
     good = make_problem(f"{CANARY} (A) one (B) two", "A", **veiled)
     bad = {

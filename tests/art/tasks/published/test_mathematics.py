@@ -61,7 +61,7 @@ def test_svamp_as_one_file_and_as_the_hubs_parts(tmp_path: Path) -> None:
     (tmp_path / "SVAMP.json").write_text(json.dumps(svamp_rows(9)))
     whole = problems(svamp, "svamp", tmp_path)
     assert [part for part, _ in whole] == ["all"] * 9
-    text = [{**row, "Answer": f"{row['Answer']:.0f}"} for row in svamp_rows(9)]  # as the hub has it
+    text = [{**row, "Answer": f"{row['Answer']:.0f}"} for row in svamp_rows(9)]  # numbers as text, as on the hub
     write_parquet(tmp_path / "hub/data/train-00000-of-00001-ab.parquet", text[:6])
     write_parquet(tmp_path / "hub/data/test-00000-of-00001-cd.parquet", text[6:])
     parts = problems(svamp, "svamp", tmp_path / "hub")

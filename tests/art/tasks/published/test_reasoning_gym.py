@@ -24,10 +24,10 @@ REFUSALS = {"composite": AssertionError, "needs_more": TypeError, "odd": ValueEr
 
 @pytest.fixture
 def seeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Stands in for the package; gives the seeds that data sets were made with.
+    """Replace the package; return the list of the seeds with which data sets are made.
 
-    ``sums`` are sums below 100, ``rare`` puts one question nine times, in small letters and in capitals; the others
-    are data sets that cannot be had by their name, or of which no file can be written.
+    ``sums`` are sums below 100; ``rare`` repeats each question nine times, in lower and upper case; the others are data
+    sets that cannot be made by their name alone, or that no file can hold.
     """
     used: list[int] = []
 
@@ -74,7 +74,7 @@ def test_parts_of_a_generated_data_set(seeds: list[int], tmp_path: Path) -> None
 def test_fewer_than_asked_for_and_names_that_are_none(seeds: list[int]) -> None:
     with pytest.raises(ConfigError, match=r"tasks\.sums\.train \+ validation: 908 .* distinct"):
         prepare(reasoning_gym, "sums", section("reasoning_gym", None, train=900), Path("nowhere"))
-    refused = [(name, "makes no such data set by its name alone: not by this name") for name in REFUSALS]
+    refused = [(name, "cannot make this data set with default settings: not by this name") for name in REFUSALS]
     names = "bare, composite, needs_more, odd, rare, sets, sums"
     for name, said in (("sum", "allowed: sums"), ("x", f"allowed: {names}"), *refused):
         with pytest.raises(ConfigError, match=rf"tasks\.{name}: .*{said}$"):
@@ -87,11 +87,11 @@ def test_every_part_has_a_seed_of_its_own_by_task_and_seed(seeds: list[int]) -> 
             list(reasoning_gym.read(task, section("reasoning_gym", None, seed=seed)))
     assert len(set(seeds)) == len(seeds) == 80
     list(reasoning_gym.read("sums", section("reasoning_gym", None)))
-    assert seeds[-2:] == seeds[:2], "reading again gives the same"
+    assert seeds[-2:] == seeds[:2], "reading again uses the same seeds"
 
 
 def test_questions_that_come_again_are_not_counted(seeds: list[int]) -> None:
-    """Eight and sixteen different ones, nine draws each but the last, which ends the part."""
+    """Eight and sixteen distinct questions, drawn nine times each except the last, which ends the split."""
     found = list(reasoning_gym.read("rare", section("reasoning_gym", None)))
     assert [one.published for one in found] == ["test"] * 64 + ["train"] * 136
     assert json.loads(found[0].problem.answer) == {"dataset": "rare", "answer": None, "metadata": {}}

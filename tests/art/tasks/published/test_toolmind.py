@@ -40,7 +40,7 @@ def test_a_later_turn_has_the_conversation_so_far() -> None:
     assert (made.messages or [])[2]["tool_calls"] == [
         {"type": "function", "function": {"name": "weather", "arguments": {"city": "Paris"}}}
     ]
-    assert "Let me see" not in made.model_dump_json(), "the turn's own reasoning is no part of the prompt"
+    assert "Let me see" not in made.model_dump_json(), "the turn's own reasoning is not in the prompt"
 
 
 def test_results_that_are_no_text_become_json() -> None:
