@@ -1,4 +1,4 @@
-"""Log-probability mismatch: an engine's rounding makes it another policy than the one that is trained."""
+"""Measure the log-probability mismatch: an engine rounds otherwise than the policy, so it samples from another one."""
 
 from __future__ import annotations
 
