@@ -47,7 +47,7 @@ class Document:
 
 
 def documents(seed: int, image_size: int, mixture: Mixture) -> Iterator[Document]:
-    """The stream of documents; document i depends only on the mixture, ``seed`` and i."""
+    """The stream of documents; document i depends only on the mixture, ``seed`` and i, so any can be made again."""
     index = 0
     while True:
         yield document(random.Random(f"corpus/{seed}/{index}"), image_size, mixture)

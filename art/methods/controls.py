@@ -23,7 +23,7 @@ from art.store.workspace import Workspace
 
 
 def no_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
-    """The bare question."""
+    """The question without a prefix."""
     artifact = Artifact(kind="no_image")
     with artifact_folder(out, artifact):
         return artifact

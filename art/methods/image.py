@@ -45,7 +45,7 @@ class Image(TrainedMethod):
         return {"offset": self.offset}
 
     def levels(self) -> Tensor:
-        """Integer levels 0..255, (3, size, size), with a gradient; within the bound around the seed picture."""
+        """Integer levels 0..255, (3, size, size), with a gradient; at most the bound away from the seed picture."""
         if self.basis is None:
             return levels_of(self.origin + self.offset)
         size = self.origin.shape[-1]

@@ -50,7 +50,7 @@ class PromptBatch:
     next_position: Tensor
 
     def to(self, device: torch.device) -> PromptBatch:
-        """The same on a device."""
+        """The same batch on a device."""
         return PromptBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
@@ -156,7 +156,7 @@ class Prompts:
             ids = self.tokenizer(text, add_special_tokens=False).input_ids
             slot = [token == self.image_token for token in ids]
             if sum(slot) != count:
-                raise RecordError(f"problem {problem.id}: {sum(slot)} places for {count} prefix vectors in the prompt")
+                raise RecordError(f"problem {problem.id}: {sum(slot)} placeholders in its prompt, not {count}")
             if prefix.image is not None:
                 positions, _ = self._rope_index(
                     torch.tensor([ids]), torch.tensor([slot]).int(), image_grid_thw=self.grid(prefix.image)

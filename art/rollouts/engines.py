@@ -84,7 +84,7 @@ class Engine(ABC):
             generator: source of randomness; only the transformers engine promises to follow it.
 
         Raises:
-            EngineError: the engine failed, and its retries too.
+            EngineError: the engine failed, also after its retries.
             NonFiniteError: the model's output is not a number.
         """
 

@@ -27,7 +27,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class LaunchedServer:
     """A server that is ready when the constructor returns; ``close`` ends it.
 
-    It has a random API key, listens on 127.0.0.1 only, and ends when this process ends in any way (on Linux).
+    It has a random API key, listens on 127.0.0.1 only, and ends with this process, even if that is killed (on Linux).
 
     Args:
         arguments: arguments of ``vllm.LLM``; the server gets the same as options.

@@ -1,4 +1,4 @@
-"""Measure the log-probability mismatch: an engine rounds otherwise than the policy, so it samples from another one."""
+"""Measure the log-probability mismatch: an engine rounds differently, so its policy is not exactly the trained one."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from art.store.problem import Problem
 
 
 class Vllm(Engine):
-    """``vllm.LLM``.  Its core and workers are separate processes; once ready, they end when ours ends in any way."""
+    """``vllm.LLM``.  Its core and workers are separate processes; once ready, they end with ours, even if killed."""
 
     def __init__(self, context: EngineContext) -> None:
         super().__init__(context)

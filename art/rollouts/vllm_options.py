@@ -62,7 +62,7 @@ def engine_arguments(context: EngineContext, adapters: int = 1) -> dict[str, Any
 
 
 def lora_rank(rank: int) -> int:
-    """The smallest of the ranks that vLLM allows that is at least ``rank``."""
+    """The smallest rank that vLLM allows and that is at least ``rank``."""
     return next(size for size in (8, 16, 32, 64, 128, 256, 320, 512) if size >= rank)
 
 

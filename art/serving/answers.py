@@ -26,7 +26,7 @@ def answers(
     """Ask ``concurrency`` questions at a time, as a plain client does, and score the answers.
 
     Raises:
-        openai.OpenAIError: a request failed, and its retries too.
+        openai.OpenAIError: a request failed, also after its retries.
     """
     before = content_of(served.prefix)
 

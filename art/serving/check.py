@@ -74,7 +74,7 @@ class ServeCheck:
         """Write ``served.jsonl``, ``load.jsonl``, ``gap.jsonl`` and ``serving.json``.
 
         Raises:
-            EngineError: the server does not start, or a request and its retries failed.
+            EngineError: the server does not start, or a request failed, also after its retries.
         """
         evaluation, begin = self.config.evaluation, time.monotonic()
         with closing(self._start()) as server, Bar() as bar:

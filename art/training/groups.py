@@ -34,7 +34,7 @@ class Group:
 
 @dataclass
 class Tally:
-    """Counts of one step, over all sampled groups, dropped ones included; ``nats`` is the summed surprisal."""
+    """Counts of one step, over all sampled groups, dropped ones included; ``nats`` sums -log-probability."""
 
     rewards: list[float] = field(default_factory=list)
     scores: list[int] = field(default_factory=list)

@@ -115,9 +115,9 @@ def supervised_loss(logprobs: Tensor, mask: Tensor) -> Loss:
 def importance_weights(policy_logprobs: Tensor, engine_logprobs: Tensor, cap: float) -> Tensor:
     """Truncated weights min(exp(policy - engine), cap) of tokens that another engine sampled, (N, T) -> (N, T).
 
-    An engine rounds otherwise, so its policy differs a little from the trained one; a token's weight is how much more
-    likely the trained policy makes it (importance sampling, truncated as in Ionides 2008).  Values where the loss's
-    mask is False have no meaning.
+    An engine rounds differently, so its policy is not exactly the trained one.  A token's weight is its probability
+    under the trained policy divided by that under the engine (importance sampling, truncated as in Ionides 2008).
+    Values have no meaning where the mask of the loss is False.
     """
     return (policy_logprobs - engine_logprobs).exp().clamp(max=cap)
 

@@ -99,7 +99,7 @@ class GroupSource:
     ) -> Rollouts:
         """Completions with the method's current parameters; an engine with its own weights first loads the adapter.
 
-        It loads the adapter once a step: if validation after a step loads it, the next step's rollouts do not.
+        It does so once after each step's updates: if validation loads the adapter, the next step's rollouts do not.
         """
         method, engine, clock = self.session.method, self.session.engine, self.session.clock
         if engine.adapter_outdated:

@@ -52,7 +52,7 @@ class RunFolder:
     def finish(self, log: Sequence[StepRecord]) -> None:
         """Write artifact, snapshots, log and record, and remove the progress."""
         folder, progress = self.workspace.folder, self.workspace.progress
-        (folder / "run.json").unlink(missing_ok=True)  # an older record must not vouch for the new files
+        (folder / "run.json").unlink(missing_ok=True)  # an older record must not stand beside new files
         artifact = self.session.method.save(self.workspace.artifact)
         shutil.rmtree(folder / "snapshots", ignore_errors=True)
         snapshots = sorted((progress / "snapshots").glob("step*.png"))

@@ -134,7 +134,7 @@ def test_prompts_are_encoded_once_a_problem_and_a_shape_of_prefix(policy: Policy
 def test_a_template_without_a_place_for_the_image_is_refused(policy: Policy, template) -> None:
     template("{{ messages[0].role }}")
     one = question("How many?")
-    with pytest.raises(RecordError, match=rf"problem {one.id}: 0 places for 64 prefix vectors"):
+    with pytest.raises(RecordError, match=rf"problem {one.id}: 0 placeholders in its prompt, not 64$"):
         policy.prompts.encode(one, IMAGE)
 
 
