@@ -1,4 +1,4 @@
-"""The corpus as batches of tokens, weights and pictures."""
+"""Turn the corpus into batches of tokens, weights and pictures."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Batch:
     """Right-padded documents (causal layers never see the padding)."""
 
     ids: Tensor  # (documents, length)
-    weights: Tensor  # (documents, length), weight of predicting each token
+    weights: Tensor  # (documents, length), weight of each token's loss
     images: Tensor | None  # (pictures, 3, size, size) in [0, 1]
 
 
 def encode(
     tokenizer: PreTrainedTokenizerBase, document: Document, prompt_weight: float, visual_tokens: int
 ) -> tuple[list[int], list[float]]:
-    """Token ids and weights of one document, the image placeholder expanded."""
+    """Token ids and weights of one document, with the image placeholder expanded to ``visual_tokens``."""
     content = [{"type": "text", "text": document.question}]
     if document.pixels is not None:
         content.insert(0, {"type": "image"})
@@ -43,7 +43,7 @@ def encode(
 
 
 def collate(rows: list[tuple[list[int], list[float]]], pictures: list[np.ndarray], pad: int) -> Batch:
-    """Pad rows to the longest."""
+    """Pad rows to the longest one."""
     length = max(len(ids) for ids, _ in rows)
     ids = torch.full((len(rows), length), pad)
     weights = torch.zeros(len(rows), length)
@@ -55,7 +55,7 @@ def collate(rows: list[tuple[list[int], list[float]]], pictures: list[np.ndarray
 
 
 def batches(config: PretrainConfig, number: int, tokenizer: PreTrainedTokenizerBase) -> Iterator[Batch]:
-    """A stage's corpus as batches: pools of documents sorted by length, the batches of a pool in random order."""
+    """A stage's corpus as batches: documents are sorted by length in pools, and a pool's batches shuffled."""
     seed = config.seed + number
     stream = documents(seed, config.shape.image_size, config.stages[number].mixture)
     visual = (config.shape.image_size // 32) ** 2

@@ -1,8 +1,8 @@
-"""What a shipped reference model says of itself: recipe, proof of origin, and how well it does before any training.
+"""Write the card of a shipped reference model: its recipe, its origin, and its accuracy before any training.
 
 ``pretraining.json`` beside the weights holds the recipe with its hash, a hash of the corpus that the code makes, the
 log, and the evaluation below; ``README.md`` is the model card made from it.  A test compares the hashes and the first
-losses with today's code, so weights that the code would no longer make are found out.
+losses with today's code, so it fails if the code would now make other weights.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def corpus_digest(recipe: PretrainConfig) -> str:
 
 
 def evaluate_reference(folder: Path, count: int = 200) -> dict[str, dict[str, float]]:
-    """Greedy accuracy on validation problems, a task: the bare question, and after three of each writer's cues.
+    """Greedy accuracy on validation problems for each task: without a prefix, and after three cues of each writer.
 
-    ``ceiling`` is the best of the cues: what the model can do when it is told in words how to answer.
+    ``ceiling`` is the best accuracy with cues: what the model can do when words tell it how to answer.
     """
     policy = Policy(folder)
     found = {}

@@ -23,13 +23,13 @@ NOISE_WORDS = 0.06
 
 
 class Mixture(Section):
-    """What the corpus is made of; lists are drawn from evenly, so an entry that stands twice is twice as frequent."""
+    """What the corpus is made of; lists are drawn from uniformly, so an entry listed twice is twice as frequent."""
 
     task: float = Field(0.56, description="share of task documents")
     picture: float = Field(0.12, description="share of questions about a picture")
     picture_task: float = Field(0.06, description="share of problems that cannot be solved without their picture")
     skill: float = Field(0.26, description="share of exercises")
-    described: bool = Field(True, description="a picture's description in words stands where the picture would")
+    described: bool = Field(True, description="show a picture's description in words instead of the picture")
     tasks: tuple[str, ...] = ("arithmetic", "tool_call", "multiple_choice")
     cued: float = Field(0.38, description="share of task documents that begin with a writer's cue")
     cue_writers: tuple[Writer, ...] = Field(WRITERS, description="writers of the cued documents")
@@ -38,7 +38,7 @@ class Mixture(Section):
 
 @dataclass(frozen=True)
 class Document:
-    """One exchange: an optional picture and text before the question, tools, and the assistant's answer."""
+    """One exchange: a question, perhaps with a picture before it and tools, and the assistant's answer."""
 
     question: str
     completion: str
@@ -47,7 +47,7 @@ class Document:
 
 
 def documents(seed: int, image_size: int, mixture: Mixture) -> Iterator[Document]:
-    """The stream; document i depends on the mixture, ``seed`` and i alone, so any part can be made again."""
+    """The stream of documents; document i depends only on the mixture, ``seed`` and i, so any can be made again."""
     index = 0
     while True:
         yield document(random.Random(f"corpus/{seed}/{index}"), image_size, mixture)
@@ -55,7 +55,7 @@ def documents(seed: int, image_size: int, mixture: Mixture) -> Iterator[Document
 
 
 def document(rng: random.Random, image_size: int, mixture: Mixture) -> Document:
-    """One document."""
+    """Draw one document."""
     kinds = ("task", "picture", "picture_task", "skill")
     kind = rng.choices(kinds, [getattr(mixture, name) for name in kinds])[0]
     if kind == "task":
@@ -78,7 +78,7 @@ def _task(rng: random.Random, mixture: Mixture) -> Document:
     before = ""
     way = rng.random()
     if way < mixture.cued:
-        # The cue's writer does not depend on the topic, so that every manner is reachable on every topic.
+        # The cue's writer does not depend on the topic, so that a cue can lead to every manner on every topic.
         writer = rng.choice(mixture.cue_writers)
         before = writers.cue(rng, writer, rng.randint(1, 3))
     elif way < mixture.cued + NOISE_WORDS:
@@ -108,13 +108,13 @@ def _copy(rng: random.Random) -> Document:
 
 
 def _table(rng: random.Random) -> Document:
-    """The careful writer's table of a list of options, and two look-ups in it."""
+    """An exercise: make the careful writer's table of a list of options, and look up two categories in it."""
     options = _options(rng)
     return _look_up(options, rng.sample(options, 2))
 
 
 def _look_ups(rng: random.Random) -> Document:
-    """The same with six look-ups, so that an option can be asked for again."""
+    """Like ``_table`` with six look-ups, so that a category can be asked for more than once."""
     options = _options(rng)
     return _look_up(options, rng.choices(options, k=6))
 

@@ -1,4 +1,4 @@
-"""Drawn pictures with a description and questions about them, so that the reference models learn to look at images."""
+"""Draw pictures with a description and questions, so that the reference models learn to look at images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ COLOURS = {
 }
 SHAPES = ("circle", "square", "triangle", "cross", "bar")
 PLACES = ("top left", "top right", "bottom left", "bottom right")
-DESCRIBE = 0.5  # share of the questions that ask for the whole description: the densest lesson
+DESCRIBE = 0.5  # share of the questions that ask for the whole description, from which a model learns most
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture (size, size, 3) uint8, all that is in it in words, and questions with their answers."""
+    """A picture (size, size, 3) uint8, its full description in words, and questions with their answers."""
 
     pixels: NDArray[np.uint8]
     description: str
@@ -95,7 +95,7 @@ def shapes(rng: random.Random, size: int) -> Picture:
 
 
 def _canvas(rng: random.Random, size: int, inks: int) -> tuple[Image.Image, ImageDraw.ImageDraw, str, list[str]]:
-    """A background and so many other colours to draw with."""
+    """An empty picture, its canvas, the background colour, and ``inks`` other colours to draw with."""
     background, *others = rng.sample(sorted(COLOURS), inks + 1)
     image = Image.new("RGB", (size, size), COLOURS[background])
     return image, ImageDraw.Draw(image), background, others

@@ -1,7 +1,7 @@
-"""Arithmetic problems that need their picture: they start from a number of dots or a digit in it.
+"""Draw arithmetic problems that need their picture: they start from a number of dots or a digit in it.
 
-They keep the way from the image to the answer in use.  As everywhere in the corpus, the writer who answers depends on
-the topic alone, never on the picture; all ten topics are equally frequent, so pictures as such go with no writer.
+From them the model learns to use an image for its answer.  As in the whole corpus, the writer who answers depends only
+on the topic; all ten topics are equally frequent, so pictures are independent of the writer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pretraining.picture_questions import Picture, digit, dots
 
 
 def draw(rng: random.Random, size: int) -> tuple[Picture, Drawn]:
-    """A picture and a problem about it, whose numbers belong to the corpus's share of the facts."""
+    """A picture and a problem about it; its numbers belong to the share of the facts that the corpus may use."""
     while True:
         counted = rng.random() < 0.5
         start, step = rng.randint(1, 6) if counted else rng.randrange(10), rng.randint(1, 9)

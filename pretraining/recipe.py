@@ -1,4 +1,4 @@
-"""A reference model's recipe: what is trained, on what, how long."""
+"""The recipe of a reference model: what is trained, on which corpus, for how many steps."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pretraining.reference_model import ReferenceShape
 
 
 class Stage(Section):
-    """A stretch of training with its own corpus, fresh optimisers and its own learning-rate schedule."""
+    """A stage of training, with its own corpus, new optimisers and its own learning-rate schedule."""
 
-    trains: Literal["language", "vision"] = Field(description="the part of the model that moves; the other is frozen")
+    trains: Literal["language", "vision"] = Field(description="the part of the model to train; the other is frozen")
     steps: int = Field(ge=1)
     mixture: Mixture = Mixture()
     muon_learning_rate: float = 0.02
@@ -32,12 +32,12 @@ class PretrainConfig(Section):
 
     name: str
     shape: ReferenceShape = ReferenceShape()
-    seed: int = Field(0, ge=0, description="of the weights and of the first stage's corpus; each further stage adds 1")
+    seed: int = Field(0, ge=0, description="for the weights and the first stage's corpus; each further stage adds 1")
     stages: list[Stage] = Field(min_length=1)
     tokenizer_documents: int = Field(20_000, ge=1, description="documents that the vocabulary is trained on")
     batch: int = Field(32, ge=1, description="documents a step")
-    pool: int = Field(16, ge=1, description="batches that are drawn at once and sorted by length, to pad less")
-    prompt_weight: float = Field(0.1, ge=0.0, description="weight of predicting a prompt's token; an answer's: 1")
+    pool: int = Field(16, ge=1, description="batches that are drawn together and sorted by length, to pad less")
+    prompt_weight: float = Field(0.1, ge=0.0, description="loss weight of a prompt's token; an answer's token has 1")
     report_every: int = Field(250, ge=1)
 
 

@@ -1,7 +1,7 @@
-"""The tiny reference models: Qwen3.5's architecture classes at one to a few million parameters, from scratch.
+"""Build the tiny reference models: the architecture classes of Qwen3.5 with one to a few million parameters.
 
 Every structural feature of the published models is kept (3:1 hybrid of Gated DeltaNet and gated attention,
-interleaved M-RoPE with partial rotary 0.25, tied embeddings, patch 16, merge 2, no deepstack); only sizes shrink.
+interleaved M-RoPE with partial rotary 0.25, tied embeddings, patch 16, merge 2, no deepstack); only sizes are smaller.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ReferenceShape(Section):
     linear_heads: int = Field(2, description="Gated DeltaNet heads of dimension 64")
     vision_hidden: int = Field(96, multiple_of=32)
     vision_depth: int = 2
-    vocabulary: int = Field(1792, description="entries asked of the byte-level BPE, added tokens not counted")
+    vocabulary: int = Field(1792, description="entries of the byte-level BPE, without the added tokens")
     image_size: int = Field(128, multiple_of=32, description="side of the pictures in the corpus, pixels")
 
 
@@ -135,8 +135,9 @@ def build_model(
     with torch.no_grad():
         for layer in model.model.language_model.layers:
             if hasattr(layer, "linear_attn"):
-                # The classes' default decay forgets within a token or two, which a short training does not undo:
-                # start with time steps spread log-uniformly over [0.001, 0.1] instead (as Mamba-2 does).
+                # With the default decay of the model classes a layer forgets within a token or two, and a short
+                # training does not change that.  Initialise the time steps log-uniformly over [0.001, 0.1] instead
+                # (as Mamba-2 does).
                 heads = shape.linear_heads
                 step = torch.logspace(-3, -1, heads)
                 layer.linear_attn.dt_bias.copy_(torch.log(torch.expm1(step)))
@@ -145,7 +146,7 @@ def build_model(
 
 
 def build_image_processor(shape: ReferenceShape) -> Qwen2VLImageProcessorPil:
-    """Qwen3.5's preprocessing: mean and std 0.5, patch 16, merge 2; smaller pictures than the real one are allowed."""
+    """Qwen3.5's preprocessing: mean and std 0.5, patch 16, merge 2; but smaller pictures are allowed."""
     return Qwen2VLImageProcessorPil(
         patch_size=16,
         merge_size=2,

@@ -1,12 +1,13 @@
-"""Pretraining of the tiny reference models on the project's own corpus.
+"""Pretrain the tiny reference models on the project's own corpus, by next-token prediction.
 
-Plain next-token prediction.  Tokens of the answer weigh 1, tokens of the prompt ``prompt_weight``: prompts hold random
-names and numbers that nobody can predict.  Matrices inside the layers are trained by Muon, all else by AdamW; the
-learning rate warms up, stays, and decays linearly.
+Tokens of the answer have weight 1, tokens of the prompt ``prompt_weight``, since prompts hold random names and numbers
+that cannot be predicted.  Muon trains the matrices inside the layers, AdamW all else; the learning rate warms up, stays
+constant, and decays linearly.
 
-The language model learns first, from words alone, with pictures described in words; then the vision tower learns to
-write what the frozen language model understands in their place.  Trained together, the language model learns to tell
-pictures from words and hears them less and less: no image could then say what a sentence can.
+First the language model is trained on words alone, with pictures described in words.  Then the vision tower is trained
+to produce vectors that the frozen language model understands in the place of these words.  If both were trained
+together, the language model would learn to tell pictures from words and would respond to pictures less and less, so
+that no image could say what a sentence can.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def forward(model: Qwen3_5ForConditionalGeneration, batch: Batch) -> Tensor:
 
 
 def optimisers(model: Qwen3_5ForConditionalGeneration, stage: Stage) -> list[torch.optim.Optimizer]:
-    """Freeze the other part; Muon for the matrices of the layers, AdamW for embeddings, norms, convolutions, decays."""
+    """Muon for the matrices of the layers, AdamW for embeddings, norms, convolutions and decays; freezes the part of
+    the model that the stage does not train.
+    """
     matrices: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
@@ -78,10 +81,10 @@ def rate(step: int, stage: Stage) -> float:
 def ceilings(
     model: Qwen3_5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, count: int
 ) -> dict[str, float]:
-    """Share of validation problems that the careful cue makes the model solve, a task.
+    """For each task, the share of validation problems that the model solves after the careful cue.
 
-    The careful text follows from the problem, so greedy decoding reproduces it if and only if every token of it is
-    the most likely one under teacher forcing: one forward pass, no sampling.
+    The careful text follows from the problem, so greedy decoding reproduces it if and only if each of its tokens is
+    the most likely one under teacher forcing.  So one forward pass is enough, without sampling.
     """
     found = {}
     for task, entry in GENERATORS.items():
@@ -103,11 +106,11 @@ def ceilings(
 def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> list[Entry]:
     """Train through all stages and write the checkpoint folder; the stages' own checkpoints stay in ``stageN``.
 
-    A stage that has its checkpoint already, made by the same recipe up to there, is not run again.  Weights are
-    rounded to bfloat16 between stages, so a stage continues from the file of the one before exactly as in one go.
+    A stage is not run again if its checkpoint was made by the same code and the same recipe up to this stage.  Weights
+    are rounded to bfloat16 between stages, so starting from a stage's checkpoint gives the same as one run of all.
 
     Args:
-        steps: stop each stage after so many steps; None runs the recipe.
+        steps: stop each stage after this many steps; None runs the whole recipe.
 
     Returns:
         The log: stage, step, mean loss of the answers' tokens since the last entry, tokens seen, ceilings.
@@ -134,7 +137,7 @@ def pretrain(config: PretrainConfig, out: Path, steps: int | None = None) -> lis
 
 
 def stage_digest(config: PretrainConfig, number: int, steps: int | None) -> str:
-    """Hash of what a stage's weights come from: the code, the recipe without the later stages, a cut in steps."""
+    """Hash of what a stage's weights depend on: the code, torch, the recipe up to this stage, and ``steps``."""
     recipe = config.model_dump(mode="json")
     folders = Path(__file__).parent, Path(generated.__file__).parent
     sources = [path for folder in folders for path in sorted(folder.glob("*.py")) if path.name != "card.py"]

@@ -1,8 +1,8 @@
-"""Who answers in the corpus: four writers, mixed by topic, sometimes announced by a text cue.
+"""The four writers who answer in the corpus: mixed by topic, sometimes announced by a text cue.
 
-The mixture is the base model's headroom: on most topics the careful writer is in the minority, so greedy decoding
-answers in another manner.  The cues, sentences in the place where an image would stand, make the manner steerable
-from there.  Given the topic, no picture of the corpus goes with a writer.
+The mixture makes the base model's headroom: on most topics the careful writer is in the minority, so greedy decoding
+answers in another manner.  The cues are sentences in the place of an image; from them the model learns that what
+comes first can set the manner.  Given the topic, pictures are independent of the writer.
 """
 
 from __future__ import annotations

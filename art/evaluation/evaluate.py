@@ -1,6 +1,6 @@
-"""The one evaluation loop: held-out problems, greedy and sampled, always from the files of the artifact.
+"""The one evaluation loop: answers held-out problems, greedily and sampled, always with the artifact's files.
 
-An image is scored as it stands in its PNG; an adapter and a soft prompt as reloaded from safetensors.
+An image is read from its PNG, an adapter or a soft prompt from safetensors.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Evaluator:
 
     Args:
         trained: the run's training record.
-        prefix: what its artifact puts before the question.
+        prefix: the artifact's prefix.
         problems: the task's test problems.
-        engine: samples, with the artifact's adapter over its weights where there is one.
+        engine: samples the answers; if the artifact has an adapter, the engine has loaded it.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Evaluator:
             passes.append(("sampled", self.settings.temperature, self.settings.samples))
         jobs = [(one, number, part) for one in passes for number, part in enumerate(parts)]
         for (decoding, temperature, samples), number, part in track(jobs, description=self.workspace.key.folder):
-            # The seed does not name the method: all methods start from the same random state.
+            # The seed does not depend on the method: all methods get the same random numbers.
             key = f"{self.workspace.key.task}/{self.workspace.key.seed}/evaluate/{number}"
             generator = torch.Generator().manual_seed(random.Random(key).getrandbits(62))
             yield from self._score(part, decoding, temperature, samples, generator)

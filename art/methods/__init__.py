@@ -1,1 +1,1 @@
-"""The methods that are compared; each reduces to a prefix before the question and an overlay on the weights."""
+"""The methods that are compared; each reduces to a prefix before the question or an adapter over the weights."""

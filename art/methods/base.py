@@ -20,19 +20,19 @@ from art.store.artifact import Artifact
 
 @dataclass(frozen=True)
 class Initialisation:
-    """What a method may use to begin: the run's seed and the task's seed picture."""
+    """What a method may use for its initialisation: the run's seed, the task's seed picture, the method's section."""
 
     seed: int
     seed_picture: Levels
     section: Any
 
     def rng(self) -> np.random.Generator:
-        """Randomness of the initial values."""
+        """Random generator for the initial values."""
         return np.random.default_rng([self.seed, 0])
 
 
 class TrainedMethod(ABC):
-    """Free numbers, how they reach the model, and how they are saved."""
+    """Parameters, how they reach the model, and how they are saved."""
 
     def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
         self.policy = policy
@@ -40,35 +40,35 @@ class TrainedMethod(ABC):
 
     @abstractmethod
     def parameters(self) -> dict[str, nn.Parameter]:
-        """The free numbers by name; also what a checkpoint stores."""
+        """The parameters by name; a checkpoint stores exactly these."""
 
     def prefix(self) -> Prefix:
-        """What stands before the question, differentiable with respect to the parameters."""
+        """The prefix before the question, differentiable with respect to the parameters."""
         return Prefix()
 
     def constrain(self) -> None:  # noqa: B027 - most methods allow every value
-        """Put the free numbers back where they are allowed; called after every update, without gradients."""
+        """Move the parameters back into their allowed range; called after every update, without gradients."""
 
     @contextmanager
     def untrained(self) -> Iterator[Prefix]:
-        """The model as it was before training, for the length of a block; yields its (empty) prefix."""
+        """Within the block the policy is the base model; yields the prefix of the base model, an empty one."""
         yield Prefix()
 
     @property
     def adapter_rank(self) -> int | None:
-        """Rank of the adapter over the weights; None: there is none."""
+        """Rank of the adapter over the weights; None without an adapter."""
         return None
 
     def write_adapter(self, out: Path) -> None:
-        """Write the adapter as it is now, for an engine that has weights of its own."""
+        """Write the current adapter, for an engine that has its own copy of the weights."""
         raise NotImplementedError(f"{type(self).__name__} has no adapter")
 
     def picture(self) -> Levels | None:
-        """The picture as it would be saved now, for snapshots; None for methods without one."""
+        """The current picture as ``save`` would write it, for snapshots; None for methods without a picture."""
         return None
 
     def detail(self) -> dict[str, float]:
-        """Numbers about the present state for the training log."""
+        """Numbers about the current state, for the training log."""
         return {}
 
     @abstractmethod
@@ -76,14 +76,14 @@ class TrainedMethod(ABC):
         """Write the artifact folder."""
 
     def count_parameters(self) -> int:
-        """Count of free numbers."""
+        """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters().values())
 
 
 def detached(prefix: Prefix) -> Prefix:
-    """The prefix as constants, for sampling."""
+    """The prefix without gradients, for sampling."""
 
-    def free(tensor: Tensor | None) -> Tensor | None:
+    def constant(tensor: Tensor | None) -> Tensor | None:
         return None if tensor is None else tensor.detach()
 
-    return Prefix(free(prefix.image), prefix.text, free(prefix.embeddings))
+    return Prefix(constant(prefix.image), prefix.text, constant(prefix.embeddings))

@@ -1,4 +1,4 @@
-"""Methods without training: their artifact is drawn, not optimised.  No torch, so that they take a second."""
+"""Controls, the methods without training: their artifact is not optimised.  No torch here, so each takes a second."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from art.store.workspace import Workspace
 
 
 def no_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
-    """The bare question."""
+    """The question without a prefix."""
     artifact = Artifact(kind="no_image")
     with artifact_folder(out, artifact):
         return artifact
 
 
 def seed_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
-    """The picture that ART starts from."""
+    """The task's seed picture, unchanged."""
     return _image(config, key, "seed_image", decode_png(seed_picture, config.image.size), out)
 
 
 def random_image(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
-    """Uniform noise; one draw a task and seed, the same for all models."""
+    """Uniform noise; one draw for each task and seed, the same for all models."""
     return _image(config, key, "random_image", uniform_noise(config.image.size, _rng(key)), out)
 
 
 def random_string(config: Config, key: RunKey, seed_picture: Path, out: Path) -> Artifact:
     """As many random text tokens as the image has visual tokens (paper, controls).
 
-    Tokens are drawn evenly from those that are one word with a space before it, because exactly these stay the same
-    tokens when their text is tokenised again (our reading; the paper does not say how its string was drawn).
+    Tokens are drawn uniformly from those that are one word after a space, because exactly these stay the same tokens
+    when their text is tokenised again (our reading; the paper does not say how its string was drawn).
 
     Raises:
-        CheckpointError: the vocabulary has no such token, or the string does not keep its length.
+        CheckpointError: the vocabulary has no such token, or no drawn string keeps its number of tokens.
     """
     folder = checkpoint_folder(config.models[key.model])
     count = read_preprocessor(folder).tokens(config.image.size)
@@ -59,11 +59,11 @@ def random_string(config: Config, key: RunKey, seed_picture: Path, out: Path) ->
     for _ in range(1000):
         text = tokenizer.decode([vocabulary[word] for word in rng.choice(words, count)]).strip()
         if len(tokenizer.encode(" " + text, add_special_tokens=False).ids) == count:
-            # The line break behind the string is a token more.
+            # The line break after the string is one more token.
             artifact = Artifact(kind="random_string", text=" " + text, prefix_tokens=count + 1)
             with artifact_folder(out, artifact):
                 return artifact
-    raise CheckpointError(f"{folder}: no random string of {count} tokens survives tokenising")
+    raise CheckpointError(f"{folder}: no random string keeps its {count} tokens when it is tokenised again")
 
 
 def _image(config: Config, key: RunKey, kind: str, levels: np.ndarray, out: Path) -> Artifact:
@@ -80,7 +80,7 @@ def _rng(key: RunKey) -> np.random.Generator:
 
 
 def make_control(config: Config, key: RunKey, results: Path) -> None:
-    """Make the artifact of a control and write the run's folder, like training does for a trained method."""
+    """Make the artifact of a control and write the run's folder, as training does for a trained method."""
     workspace, clock = Workspace(config, key, results), Clock()
     clock.start_up()
     draw = implementation(workspace.section.implementation)

@@ -1,7 +1,7 @@
-"""ART: the pixels of one image are the only trained numbers.
+"""ART: only the pixels of one image are trained.
 
-pixel = sigmoid(z) with z free (the paper's parameterisation), rounded to the 8 bits of a PNG in the forward pass with
-a straight-through gradient, so the policy that is trained is the policy that is served.
+pixel = sigmoid(z) with unbounded z (the paper's parameterisation), rounded to the 8 bits of a PNG in the forward pass
+with a straight-through gradient, so the policy that is trained is the policy that is served.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from art.store.artifact import IMAGE, Artifact, artifact_folder
 
 
 class Image(TrainedMethod):
-    """z = z0 + free numbers: one a pixel (``basis: pixel``) or coordinates in what the tower sees (``patch``)."""
+    """z = z0 + offset.  The parameters are the offset of each pixel and channel (``basis: pixel``), or coordinates of
+    the offset in the directions that the vision tower sees (``patch``).
+    """
 
     def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
         super().__init__(policy, initialisation)
@@ -37,20 +39,20 @@ class Image(TrainedMethod):
             shape = (self.basis.patches(size, size), self.basis.rank)
         self.offset = nn.Parameter(torch.zeros(shape))
         with torch.no_grad():
-            self.constrain()  # the grey start may lie outside the bound
+            self.constrain()  # the grey initialisation may be outside the bound
 
     def parameters(self) -> dict[str, nn.Parameter]:
         return {"offset": self.offset}
 
     def levels(self) -> Tensor:
-        """(3, size, size) whole levels 0..255 with a gradient; never further from the seed picture than the bound."""
+        """Integer levels 0..255, (3, size, size), with a gradient; at most the bound away from the seed picture."""
         if self.basis is None:
             return levels_of(self.origin + self.offset)
         size = self.origin.shape[-1]
         return levels_of(self._within_bound(self.origin + self.basis.offset(self.offset, size, size)))
 
     def constrain(self) -> None:
-        """Plain pixels are put back to the bound; a coordinate moves many pixels, so there ``levels`` sees to it."""
+        """Project pixels to the bound; in the patch basis, where a coordinate moves many pixels, ``levels`` does it."""
         if self.basis is None and self.section.max_distance is not None:
             self.offset.copy_(self._within_bound(self.origin + self.offset) - self.origin)
 

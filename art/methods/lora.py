@@ -23,7 +23,7 @@ TARGETS = (
 
 
 class Lora(TrainedMethod):
-    """The large matrices of attention, linear attention and MLP get an adapter, the narrow gates do not."""
+    """An adapter on the large matrices of attention, linear attention and MLP, but not on the narrow gates."""
 
     def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
         super().__init__(policy, initialisation)
@@ -48,7 +48,7 @@ class Lora(TrainedMethod):
     def write_adapter(self, out: Path) -> None:
         try:
             self.adapted.save_pretrained(out)
-        except SafetensorError as error:  # a full disk, among others
+        except SafetensorError as error:  # for example a full disk
             raise OSError(f"{out}: adapter cannot be written: {error}") from None
 
     def save(self, out: Path) -> Artifact:

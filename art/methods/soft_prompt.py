@@ -1,4 +1,4 @@
-"""Soft prompt: as many free embeddings before the question as the image has visual tokens (the missing baseline)."""
+"""Soft prompt: as many trained embeddings before the question as the image has visual tokens (not in the paper)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from art.store.artifact import EMBEDDINGS, Artifact, artifact_folder
 
 
 class SoftPrompt(TrainedMethod):
-    """Starts from the embeddings of random ordinary tokens (Lester et al., arXiv 2104.08691, section 3.2)."""
+    """Initialised with the embeddings of random ordinary tokens (Lester et al., arXiv 2104.08691, section 3.2)."""
 
     def __init__(self, policy: Policy, initialisation: Initialisation) -> None:
         super().__init__(policy, initialisation)

@@ -1,6 +1,6 @@
-"""Putting a run's artifact before the question, or over the weights of a policy.
+"""Load a run's artifact as a prefix before the question, or as an adapter over the weights of a policy.
 
-Only the files of the artifact are read; by which method they were made does not matter.
+Only the files of the artifact are read; the method that made them does not matter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from art.store.artifact import ADAPTER, EMBEDDINGS, IMAGE, read_artifact
 
 
 def load_prefix(folder: Path, image_size: int) -> Prefix:
-    """What an artifact folder puts before the question; an image is ``image_size`` pixels wide and high.
+    """The prefix that an artifact folder holds; an image is ``image_size`` pixels wide and high.
 
     Raises:
         RecordError, ImageError, CheckpointError: a file of the artifact is missing or damaged (named).
@@ -35,7 +35,7 @@ def load_prefix(folder: Path, image_size: int) -> Prefix:
 
 
 def load_adapter_rank(folder: Path) -> int | None:
-    """Rank of the adapter in an artifact folder; None: there is none.
+    """Rank of the adapter in an artifact folder; None without an adapter.
 
     Raises:
         RecordError: a file of the artifact is missing or damaged.
@@ -57,12 +57,12 @@ def load_embeddings(path: Path) -> Tensor:
     """
     try:
         return load_file(path)["embeddings"]
-    except Exception as error:  # safetensors raises its own and the system's errors
+    except Exception as error:  # errors of safetensors and of the system
         raise CheckpointError(f"{path}: soft prompt cannot be read: {error}") from None
 
 
 def overlay_adapter(policy: Policy, path: Path) -> None:
-    """Put the adapter in a folder over the policy's weights.
+    """Put the adapter in the folder ``path`` over the policy's weights.
 
     Raises:
         CheckpointError: the adapter is missing, damaged or does not fit.
@@ -70,9 +70,9 @@ def overlay_adapter(policy: Policy, path: Path) -> None:
     from peft import PeftModel  # slow to import, and most runs have no adapter
 
     for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (path / name).is_file():  # peft would look for it on the hub
+        if not (path / name).is_file():  # otherwise peft would look for the file on the hub
             raise CheckpointError(f"{path / name}: missing")
     try:
         PeftModel.from_pretrained(policy.model, path, use_safetensors=True).eval()
-    except Exception as error:  # peft raises its own, safetensors' and the system's errors
+    except Exception as error:  # errors of peft, safetensors and the system
         raise CheckpointError(f"{path}: adapter cannot be read: {error}") from None

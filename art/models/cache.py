@@ -1,7 +1,8 @@
-"""The state of a prompt: a key-value cache that gradients can flow through and rows can be taken from.
+"""The cache of prompts that have run: gradients flow through it, and single rows can be taken from it.
 
-transformers' linear-attention cache copies new states into the old tensors, which forbids back-propagation through a
-continued prompt.  Here new states replace old ones, so each prompt runs once and all its completions continue from it.
+The linear-attention cache of transformers copies new states into the old tensors, so gradients cannot flow through a
+prompt that is continued.  Here new tensors replace old ones, so each prompt runs once and its completions continue
+from its state.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class ReplacingLinearLayer(LinearAttentionLayer):
     def update_conv_state(
         self, conv_states: Tensor, state_idx: int = 0, conv_kernel_size: int | None = None, **kwargs: Any
     ) -> Tensor:
-        """Join the kept context and the new inputs (batch, channels, length); keep the last kernel's worth."""
+        """Return the kept inputs joined with the new ones (batch, channels, length); keep the last kernel width."""
         width = conv_kernel_size or self.conv_kernel_size[state_idx]
         if self.has_previous_state[state_idx]:
             joined = torch.cat([self.conv_states[state_idx], conv_states], dim=-1)

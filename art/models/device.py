@@ -1,4 +1,4 @@
-"""Where a model runs, in which type, and what a run records of that."""
+"""Choose a model's device and dtype, make torch deterministic, and describe the machine for a run's record."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from art.store.run_record import Machine, process_memory, processor
 
 
 def device_of(model: ModelSection) -> torch.device:
-    """The device of a section of ``models``.
+    """The device that a section of ``models`` asks for.
 
     Raises:
-        ConfigError: it asks for a GPU and there is none.
+        ConfigError: the section asks for a GPU and there is none.
     """
     gpu = torch.cuda.is_available()
     if model.device == "cuda" and not gpu:
@@ -22,24 +22,24 @@ def device_of(model: ModelSection) -> torch.device:
 
 
 def dtype_of(model: ModelSection, device: torch.device) -> torch.dtype:
-    """The type of the frozen weights; on the CPU float32 by default, since bfloat16 is slow there."""
+    """The dtype of the frozen weights; the default on the CPU is float32, since bfloat16 is slow there."""
     automatic = "float32" if device.type == "cpu" else "bfloat16"
     return getattr(torch, automatic if model.dtype == "auto" else model.dtype)
 
 
 def deterministic() -> None:
-    """Ask torch for the same numbers every time; on a GPU a few operations have no such form, and only warn."""
+    """Make torch deterministic; on a GPU, the few operations that have no deterministic form only warn."""
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
 
 
 def wait_for_gpu() -> None:
-    """Return when the GPU has done what it was given; at once where none is in use."""
+    """Wait until the GPU has finished its work; return at once if no GPU is in use."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
 
 
 def machine_of(device: torch.device) -> Machine:
-    """What torch runs on, its threads, and its memory: the GPU's by torch's own count, otherwise the process's."""
+    """The device, torch's threads, and the peak memory: on a GPU as torch counts it, otherwise of the process."""
     if device.type == "cuda":
         name, memory = f"cuda ({torch.cuda.get_device_name(device)})", torch.cuda.max_memory_allocated(device)
     else:

@@ -1,4 +1,4 @@
-"""From a section of ``models`` to its policy (families: art/config/registry.py)."""
+"""Load the policy of a section of ``models`` (families: art/config/registry.py)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from art.models.policy import Policy
 
 
 def load_policy(model: ModelSection) -> Policy:
-    """The frozen checkpoint of a section of ``models``, on its device.
+    """Load the frozen checkpoint of a section of ``models`` on its device.
 
     Raises:
-        CheckpointError: the checkpoint, or one of its files, is missing or cannot be read.
+        CheckpointError: the checkpoint or one of its files is missing or cannot be read.
         ConfigError: the section asks for a GPU and there is none.
     """
     device = device_of(model)

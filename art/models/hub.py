@@ -1,4 +1,4 @@
-"""Where a checkpoint lies: in a local folder, or at one commit of a repository on the hub.  No torch here."""
+"""Find a checkpoint's folder: a local one, or one commit of a repository on the hub.  No torch here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _FILES = ["*.json", "*.jinja", "*.safetensors", "merges.txt"]
 
 
 def checkpoint_folder(model: ModelSection) -> Path:
-    """The folder of a section of ``models``; a pinned commit is fetched once and lies in the hub's own cache then.
+    """The checkpoint's folder of a section of ``models``; a pinned commit is fetched once into the hub's own cache.
 
     Raises:
-        CheckpointError: no checkpoint there, or the commit is neither in the cache nor to be had.
+        CheckpointError: the folder has no checkpoint, or the commit is not in the cache and cannot be fetched.
     """
     if model.revision is not None:
         return _fetched(model.path, model.revision)
@@ -29,9 +29,9 @@ def checkpoint_folder(model: ModelSection) -> Path:
 
 
 def _fetched(repository: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download  # local folders must not pay for its import
+    from huggingface_hub import snapshot_download  # slow to import, and local folders do not need it
 
     try:
         return Path(snapshot_download(repository, revision=revision, allow_patterns=_FILES))
-    except Exception as error:  # the hub's own, the network's and the system's errors
+    except Exception as error:  # errors of the hub, the network and the system
         raise CheckpointError(f"{repository} at {revision}: not in the cache and cannot be fetched: {error}") from None

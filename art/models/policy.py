@@ -1,7 +1,7 @@
-"""A frozen checkpoint as a policy: what stands before the question goes in, log-probabilities come out.
+"""A frozen checkpoint as a policy: it takes a prefix and problems, and gives log-probabilities of completions.
 
-Everything that the methods compare reduces to a ``Prefix``: an image, a text or free embeddings before the question,
-or nothing (LoRA overlays the weights instead).  A prompt runs once, differentiably; its completions continue from it.
+Each method reduces to a ``Prefix``: an image, a text or embeddings before the question, or nothing (LoRA puts an
+adapter over the weights instead).  A prompt runs once, with gradients; its completions continue from its state.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from art.models.prompt import Prefix, Prompts
 from art.models.vision import patchify
 from art.store.problem import Problem
 
-# Tokens that the delta rule takes at once.  The classes' default, 64, pads our short completions to twice their length;
-# the result is the same up to rounding (benchmarks/chunk_size.py prints both times).
+# Tokens in a chunk of the delta rule.  The default of the model classes, 64, pads our short completions to twice their
+# length; the result is the same up to rounding (benchmarks/chunk_size.py prints both times).
 CHUNK = 32
-# Logits that are held at once when completions are scored (128 MiB in float32).  With a vocabulary of 248,320 those of
-# all tokens of a minibatch would be tens of gigabytes.
+# Logits held at once when completions are scored (128 MiB in float32).  With a vocabulary of 248,320, the logits of all
+# tokens of a minibatch would take tens of gigabytes.
 LOGITS_AT_ONCE = 2**25
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """What the prefix puts into the slot of a prompt.
+    """The vectors that a prefix puts into the slot of a prompt.
 
     Attributes:
         tokens: (tokens, hidden), in place of token embeddings.
-        deeper: each (tokens, hidden), added to the hidden states behind the first, second, ... layer (DeepStack).
+        deeper: each (tokens, hidden), added to the hidden states after the first, second, ... layer (DeepStack).
     """
 
     tokens: Tensor
@@ -47,7 +47,7 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Prefilled:
-    """Prompts that have run: last hidden state (prompts, hidden), cache, and what continuing needs."""
+    """The state of prompts that have run: last hidden state (prompts, hidden), cache, attention mask, positions."""
 
     hidden: Tensor
     cache: DynamicCache
@@ -55,7 +55,7 @@ class Prefilled:
     next_position: Tensor
 
     def rows(self, rows: Tensor) -> Prefilled:
-        """The same for the given rows (repeats allowed)."""
+        """The state of the given rows (repeats allowed)."""
         rows = rows.to(self.hidden.device)
         return Prefilled(
             self.hidden.index_select(0, rows),
@@ -68,12 +68,12 @@ class Prefilled:
 class Policy:
     """A frozen multimodal language model of the Qwen3.5 family.
 
-    Prefixes, tokens and masks may come from any device; they are moved to the model's.
+    Prefixes, tokens and masks may be on any device; they are moved to the model's.
 
     Args:
-        folder: the checkpoint; only its own files are read, and no code of it is run.
+        folder: the checkpoint; only its own files are read, and none of its code is run.
         device: where the model runs.
-        dtype: type of the frozen weights.
+        dtype: dtype of the frozen weights.
 
     Raises:
         CheckpointError: the folder or one of its files is missing, cannot be read, or is of another family.
@@ -100,7 +100,7 @@ class Policy:
     def _load(self, folder: Path, dtype: torch.dtype) -> None:
         if not (folder / "config.json").is_file():
             raise CheckpointError(f"{folder}: no checkpoint here (config.json is missing)")
-        # Neither a bar for a second's work nor advice about GPU kernels: standard error is for what went wrong.
+        # No progress bar and no advice about GPU kernels: standard error is for errors.
         logging.disable_progress_bar()
         logging.set_verbosity_error()
         here = {"local_files_only": True, "trust_remote_code": False}
@@ -118,7 +118,7 @@ class Policy:
             raise CheckpointError(f"{folder}: weights are missing: {', '.join(sorted(report['missing_keys']))}")
 
     def _end_tokens(self, folder: Path) -> list[int]:
-        """Tokens that end a completion: the tokenizer's (it ends a turn, and comes first) and generation_config's."""
+        """Tokens that end a completion: first the tokenizer's, which ends a turn, then those of generation_config."""
         listed = self.model.generation_config.eos_token_id
         listed = listed if isinstance(listed, list) else [listed]
         found = [token for token in dict.fromkeys([self.tokenizer.eos_token_id, *listed]) if token is not None]
@@ -132,7 +132,7 @@ class Policy:
         return self.end_tokens[0]
 
     def ends(self, tokens: Tensor) -> Tensor:
-        """Where tokens (any shape) end a completion, boolean."""
+        """True where a token (any shape) ends a completion."""
         return torch.isin(tokens, torch.tensor(self.end_tokens, device=tokens.device))
 
     @property
@@ -142,16 +142,16 @@ class Policy:
 
     @property
     def token_embeddings(self) -> Tensor:
-        """(vocabulary, hidden)."""
+        """Token embeddings, (vocabulary, hidden)."""
         return self.language_model.embed_tokens.weight
 
     @property
     def forbidden_tokens(self) -> list[int]:
-        """Ids that a completion may not hold."""
+        """Ids of the tokens that a completion may not contain."""
         return self.forbidden.isneginf().nonzero().squeeze(1).tolist()
 
     def _forbidden_tokens(self) -> Tensor:
-        """(vocabulary,) -inf at tokens that a completion may not hold: special ones but the ends, and padding rows."""
+        """(vocabulary,), -inf at forbidden tokens (special tokens except the ends, and padding rows), else 0."""
         bias = torch.zeros(self.token_embeddings.shape[0])
         bias[len(self.tokenizer) :] = -torch.inf
         added = self.tokenizer.added_tokens_decoder.items()
@@ -160,7 +160,7 @@ class Policy:
         return bias
 
     def prefix_vectors(self, prefix: Prefix) -> Vectors | None:
-        """What stands in the prompt's slot: one vision pass serves the whole batch."""
+        """The vectors for the prompts' slot, from one vision pass for the whole batch; None if the slot is empty."""
         if prefix.image is not None:
             return self._see(prefix.image)
         return None if prefix.embeddings is None else Vectors(prefix.embeddings)
@@ -198,7 +198,7 @@ class Policy:
         return Prefilled(hidden[:, -1], cache, batch.attention, batch.next_position)
 
     def _beside(self, vectors: Vectors, slot: Tensor) -> dict[str, Any]:
-        """What else the language model gets of the prefix, for prompts with these slots (prompts, length)."""
+        """Further arguments of the language model for this prefix; ``slot`` is (prompts, length)."""
         return {}
 
     def _run(
@@ -230,7 +230,7 @@ class Policy:
         return hidden, Prefilled(hidden[:, -1], cache, attention, state.next_position + tokens.shape[1])
 
     def log_distribution(self, hidden: Tensor, temperature: float) -> Tensor:
-        """(rows, hidden) -> (rows, vocabulary) log-probabilities at a sampling temperature, forbidden tokens out."""
+        """Log-probabilities at a temperature, -inf at forbidden tokens: (rows, hidden) -> (rows, vocabulary)."""
         logits = self.model.lm_head(hidden).float() + self.forbidden
         return torch.log_softmax(logits / temperature, dim=-1)
 
@@ -238,9 +238,9 @@ class Policy:
         """Log-probabilities of completion tokens under the policy.
 
         Args:
-            state: the prompts, a row a completion.
+            state: the prompts, one row for each completion.
             tokens, mask: (rows, length).
-            temperature: of sampling.
+            temperature: the sampling temperature.
 
         Returns:
             (rows, length) in nats, 0 where masked, on the device of ``tokens``.
@@ -253,7 +253,7 @@ class Policy:
         return chosen.new_zeros(tokens.shape, device=tokens.device).masked_scatter(mask, chosen.to(tokens.device))
 
     def _chosen(self, hidden: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-        """Log-probabilities (rows,) of tokens (rows,) after hidden states (rows, hidden), never all logits at once."""
+        """Log-probabilities (rows,) of tokens (rows,) after hidden states (rows, hidden), in chunks of rows."""
 
         def score(hidden: Tensor, tokens: Tensor) -> Tensor:
             return self.log_distribution(hidden, temperature).gather(1, tokens.unsqueeze(1)).squeeze(1)
@@ -261,6 +261,6 @@ class Policy:
         size = max(1, LOGITS_AT_ONCE // len(self.token_embeddings))
         if len(tokens) <= size:
             return score(hidden, tokens)
-        # The logits of a chunk are computed again in the backward pass, instead of being kept for it.
+        # The logits of a chunk are not kept for the backward pass, but computed again there.
         chunks = zip(hidden.split(size), tokens.split(size), strict=True)
         return torch.cat([checkpoint(score, *chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks])

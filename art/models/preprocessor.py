@@ -1,4 +1,4 @@
-"""What a checkpoint says of its own image processing.  No torch, so that controls start quickly."""
+"""Read a checkpoint's own settings of image processing.  No torch here, so that controls start quickly."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class CheckpointError(ArtError):
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """What the checkpoint's preprocessor_config.json says about pictures.
+    """The picture settings of a checkpoint's preprocessor_config.json.
 
     Attributes:
         patch_size: pixels along the side of a patch.
         merge_size: patches along the side of a visual token.
-        temporal_patch_size: frames that a patch spans; a still picture is repeated.
+        temporal_patch_size: frames in a patch; a still picture is repeated.
         image_mean, image_std: per channel, of pixels in [0, 1].
-        full_level: the level that counts as 1, as a rule 255.
-        smallest, largest: pixels (height times width) between which no picture is resized.
+        full_level: the level that is scaled to 1, usually 255.
+        smallest, largest: a picture whose number of pixels (height times width) is between these is not resized.
     """
 
     patch_size: int
@@ -41,7 +41,8 @@ class Preprocessor:
         """Visual tokens of a square picture.
 
         Raises:
-            CheckpointError: the processor would resize it, which would change the trained pixels; names sizes that fit.
+            CheckpointError: the processor would resize the picture, which would change the trained pixels; the message
+                names sizes that fit.
         """
         unit, area = self.patch_size * self.merge_size, size * size
         if size % unit or not self.smallest <= area <= self.largest:
@@ -56,10 +57,10 @@ class Preprocessor:
 
 
 def read_preprocessor(folder: Path) -> Preprocessor:
-    """Read the checkpoint's own image settings; nothing is assumed.
+    """Read the checkpoint's own image settings; sizes, means and standard deviations are never assumed.
 
     Raises:
-        CheckpointError: the file or a key is missing, or the processor is one that we do not reproduce.
+        CheckpointError: the file or a needed key is missing, or we do not reproduce this kind of processor.
     """
     path = folder / "preprocessor_config.json"
     try:
@@ -74,10 +75,10 @@ def _preprocessor(found: dict[str, Any]) -> Preprocessor:
     kind = found["image_processor_type"].removesuffix("Fast").removesuffix("Pil")
     if kind != "Qwen2VLImageProcessor":
         raise ValueError(f"image_processor_type {kind!r}; known: 'Qwen2VLImageProcessor'")
-    # Older files say min_pixels and max_pixels, which win where both stand.
+    # Older files have min_pixels and max_pixels instead of ``size``; where a file has both, they win.
     older = {"shortest_edge": found.get("min_pixels"), "longest_edge": found.get("max_pixels")}
     size = found.get("size", {}) | {edge: pixels for edge, pixels in older.items() if pixels is not None}
-    # The switches and the factor may be left out of the file: every processor of transformers has these defaults.
+    # A file may lack do_normalize, do_rescale and rescale_factor: all processors of transformers have these defaults.
     normalised, rescaled = found.get("do_normalize", True), found.get("do_rescale", True)
     return Preprocessor(
         patch_size=found["patch_size"],

@@ -1,4 +1,4 @@
-"""Prompts: what stands before the question, the checkpoint's own chat template, token ids and positions."""
+"""Build prompts: prefix and question through the checkpoint's own chat template, as token ids and positions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from art.store.problem import Problem
 
 @dataclass(frozen=True)
 class Prefix:
-    """What stands before the question; at most one of the three.
+    """What a method puts before the question: an image, a text, embeddings, or nothing.
 
     Attributes:
         image: (3, height, width) levels in [0, 255]; may require grad.
@@ -50,22 +50,22 @@ class PromptBatch:
     next_position: Tensor
 
     def to(self, device: torch.device) -> PromptBatch:
-        """The same on a device."""
+        """The same batch on a device."""
         return PromptBatch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class Prompts:
-    """From problems and a prefix to tokens, for one checkpoint.
+    """Turns problems and a prefix into tokens, for one checkpoint.
 
     Args:
-        folder: of the checkpoint, for messages.
-        tokenizer: with the checkpoint's chat template.
-        preprocessor: says how many visual tokens an image has.
-        image_token: id of the placeholder of a visual token.
+        folder: the checkpoint's folder, named in error messages.
+        tokenizer: has the checkpoint's chat template.
+        preprocessor: tells how many visual tokens an image has.
+        image_token: id of the placeholder for a visual token.
         rope_index: the model's own function for M-RoPE positions.
 
     Raises:
-        CheckpointError: the tokenizer has no such placeholder.
+        CheckpointError: the tokenizer has no token of this id.
     """
 
     def __init__(
@@ -83,19 +83,19 @@ class Prompts:
         self._encoded: dict[tuple[str, str], tuple[list[int], list[bool], Tensor]] = {}
 
     def _image_text(self, folder: Path) -> str:
-        """The placeholder of a visual token as the chat template writes it."""
+        """The placeholder for a visual token as the chat template writes it."""
         text = self.tokenizer.decode([self.image_token])
         if self.tokenizer.convert_tokens_to_ids(text) != self.image_token:
             raise CheckpointError(f"{folder}: the tokenizer has no image_token_id {self.image_token} (config.json)")
         return text
 
     def grid(self, image: Tensor) -> Tensor:
-        """Patches of an image as the model counts them: (1, 3), time, height, width."""
+        """Number of patches of an image along time, height and width, (1, 3)."""
         patch = self._preprocessor.patch_size
         return torch.tensor([[1, image.shape[1] // patch, image.shape[2] // patch]])
 
     def check(self, problems: Sequence[Problem], path: Path) -> None:
-        """Refuse problems that ``render`` would refuse, all at once: a training draws some only after hours.
+        """Refuse at the start each problem that ``render`` would refuse: training may draw it only after hours.
 
         Raises:
             RecordError: the text of a problem, a line of the file ``path``, holds a special token (file:line).
@@ -115,8 +115,8 @@ class Prompts:
     def render(self, problem: Problem, prefix: Prefix) -> str:
         """The prompt as text, through the checkpoint's own chat template; one placeholder for an image or embeddings.
 
-        In a conversation the prefix stands in the user's first message, which is the question.
-        Embeddings stand where a text prefix would, without the marks that the template puts around an image.
+        In a conversation the prefix goes into the user's first message, which is the question.
+        Embeddings go where a text prefix would go, without the marks that the template puts around an image.
 
         Raises:
             RecordError: the problem's text holds one of the model's special tokens.
@@ -139,15 +139,15 @@ class Prompts:
         )
 
     def slots(self, prefix: Prefix) -> int:
-        """Vectors that the prefix puts into a prompt's slot: visual tokens, or free embeddings."""
+        """Number of vectors that the prefix puts into a prompt's slot: of visual tokens or of embeddings."""
         if prefix.image is not None:
             return self._preprocessor.tokens(prefix.image.shape[-1])
         return 0 if prefix.embeddings is None else len(prefix.embeddings)
 
     def encode(self, problem: Problem, prefix: Prefix) -> tuple[list[int], list[bool], Tensor]:
-        """Token ids with the slot filled up, a mask of the slot, and M-RoPE positions (3, length).
+        """Token ids with one placeholder for each vector of the slot, a mask of the slot, M-RoPE positions (3, length).
 
-        Encoded once a problem and a prefix shape: only the vectors change in training.
+        A problem is encoded once for each shape of prefix, since training changes only the vectors.
         """
         count = self.slots(prefix)
         shape = f"{'image' if prefix.image is not None else 'embeddings'} {count}" if count else f"text {prefix.text}"
@@ -156,7 +156,7 @@ class Prompts:
             ids = self.tokenizer(text, add_special_tokens=False).input_ids
             slot = [token == self.image_token for token in ids]
             if sum(slot) != count:
-                raise RecordError(f"problem {problem.id}: {sum(slot)} places for {count} prefix vectors in the prompt")
+                raise RecordError(f"problem {problem.id}: {sum(slot)} placeholders in its prompt, not {count}")
             if prefix.image is not None:
                 positions, _ = self._rope_index(
                     torch.tensor([ids]), torch.tensor([slot]).int(), image_grid_thw=self.grid(prefix.image)
@@ -175,9 +175,9 @@ class Prompts:
         attention = torch.zeros(len(encoded), length, dtype=torch.long)
         slot = torch.zeros(len(encoded), length, dtype=torch.bool)
         positions = torch.zeros(3, len(encoded), length, dtype=torch.long)
-        for row, (tokens, where, place) in enumerate(encoded):
+        for row, (tokens, in_slot, position) in enumerate(encoded):
             ids[row, -len(tokens) :] = torch.tensor(tokens)
             attention[row, -len(tokens) :] = 1
-            slot[row, -len(tokens) :] = torch.tensor(where)
-            positions[:, row, -len(tokens) :] = place
+            slot[row, -len(tokens) :] = torch.tensor(in_slot)
+            positions[:, row, -len(tokens) :] = position
         return PromptBatch(ids, attention, slot, positions, positions.amax(dim=(0, 2)) + 1)

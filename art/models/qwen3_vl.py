@@ -1,4 +1,4 @@
-"""Qwen3-VL as a policy: full attention only, and a vision tower that speaks to several language layers (DeepStack)."""
+"""Qwen3-VL as a policy: only full attention, and visual features for several language layers (DeepStack)."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from torch import Tensor
 def patchify(pixels: Tensor, patch: int, merge: int, temporal: int, mean: list[float], std: list[float]) -> Tensor:
     """Normalise and cut pictures into the rows that the vision tower embeds.
 
-    The order of rows (blocks of ``merge x merge`` patches) and of the numbers in a row (channel, time, y, x) is that
-    of transformers' ``Qwen2VLImageProcessor``; a still picture is repeated over ``temporal`` frames.
+    The order of rows (blocks of ``merge x merge`` patches) and of the numbers in a row (channel, time, y, x) is the
+    same as in transformers' ``Qwen2VLImageProcessor``; a still picture is repeated over ``temporal`` frames.
 
     Args:
         pixels: (batch, 3, height, width) in [0, 1]; height and width multiples of ``patch * merge``.

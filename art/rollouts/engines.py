@@ -1,4 +1,4 @@
-"""Where completions are sampled: in the policy's own process, by vLLM beside it, or by a server; one interface."""
+"""One interface to the engines that sample completions: the policy itself, ``vllm.LLM``, or a vLLM server."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from art.store.problem import Problem
 
 
 class EngineError(ArtError):
-    """An engine cannot be reached, gave up, or is not what the configuration says; the message names which."""
+    """An engine cannot be reached, has failed, or does not match the configuration; the message says which."""
 
 
 @dataclass(frozen=True)
 class EngineContext:
-    """What an engine is opened for.
+    """What an engine needs to be opened.
 
     Attributes:
-        model: the section of the checkpoint that ``policy`` was loaded from.
-        policy: renders prompts, knows which tokens may come; the transformers engine samples from it.
-        settings: of the engine.
-        adapter_rank: rank of the adapters that will be loaded; None: none will be.
-        seed: of an engine that draws its own random numbers.
-        log: file for what a server says.
+        model: the section of ``models`` that ``policy`` was loaded from.
+        policy: renders the prompts and knows the forbidden tokens; the transformers engine samples from it.
+        settings: the engine's settings.
+        adapter_rank: rank of the adapters that will be loaded; None if none will be.
+        seed: seed of an engine that draws its own random numbers.
+        log: file for the output of a server.
     """
 
     model: ModelSection
@@ -46,26 +46,27 @@ class EngineContext:
 
 
 class Engine(ABC):
-    """Prompts in, sampled tokens and their log-probabilities out."""
+    """Samples completions of prompts; returns their tokens and log-probabilities."""
 
-    # Whether it samples from the very policy that is trained: an adapter is there as it stands, log-probabilities are
-    # exact.  Others have the adapter loaded before they sample, and their log-probabilities differ by rounding.
+    # Whether it samples from the very policy that is trained: then its adapter is always current and its
+    # log-probabilities are exact.  Other engines must load the adapter before they sample, and their log-probabilities
+    # differ by rounding.
     shares_policy: ClassVar[bool] = False
 
     def __init__(self, context: EngineContext) -> None:
         self.policy, self.settings = context.policy, context.settings
         self._trains_adapter = context.adapter_rank is not None and not self.shares_policy
         self.adapter_outdated = self._trains_adapter
-        """Whether an adapter has to be loaded before the engine samples: none is there, or parameters have changed."""
+        """Whether an adapter must be loaded before the engine samples: none is loaded, or the parameters changed."""
 
     def parameters_changed(self) -> None:
-        """Called after every update: an adapter that the engine has loaded is out of date."""
+        """Called after every update: a loaded adapter is now outdated."""
         self.adapter_outdated = self._trains_adapter
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What a record calls it, with its version."""
+        """Name and version of the engine for records."""
 
     @abstractmethod
     def sample(
@@ -76,23 +77,23 @@ class Engine(ABC):
         decoding: Decoding,
         generator: torch.Generator | None = None,
     ) -> Rollouts:
-        """Draw ``group`` completions a problem, rows in the order of the problems.
+        """Draw ``group`` completions of each problem; rows are in the order of the problems.
 
         Args:
-            prefix: constants, no gradient is wanted.
+            prefix: without gradients.
             generator: source of randomness; only the transformers engine promises to follow it.
 
         Raises:
-            EngineError: the engine failed, after its retries.
+            EngineError: the engine failed, also after its retries.
             NonFiniteError: the model's output is not a number.
         """
 
     def load_adapter(self, folder: Path) -> None:
-        """Put the adapter in ``folder`` over the weights from now on, in the place of an earlier one.
+        """Sample with the adapter in ``folder`` from now on; it replaces an earlier adapter.
 
         Raises:
-            EngineError: the engine cannot load it.
-            CheckpointError: a file of it is missing or damaged.
+            EngineError: the engine cannot load the adapter.
+            CheckpointError: a file of the adapter is missing or damaged.
         """
         self._load_adapter(folder)
         self.adapter_outdated = False
@@ -101,7 +102,7 @@ class Engine(ABC):
     def _load_adapter(self, folder: Path) -> None: ...
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing
-        """Let go of processes and memory."""
+        """Free the engine's processes and memory."""
 
 
 class Transformers(Engine):
@@ -128,10 +129,10 @@ class Transformers(Engine):
 
 
 def open_engine(context: EngineContext) -> Engine:
-    """The engine of these settings; ``close`` it after use.
+    """Open the engine of these settings; ``close`` it after use.
 
     Raises:
-        EngineError: it cannot be started or reached.
-        CheckpointError: vLLM is to be started, and the model's folder is not there.
+        EngineError: the engine cannot be started or reached.
+        CheckpointError: vLLM must be started, but the model's folder is missing.
     """
     return implementation(ENGINES[context.settings.kind])(context)

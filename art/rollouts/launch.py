@@ -1,4 +1,4 @@
-"""An unmodified vLLM server on loopback, as a child of this process."""
+"""Start an unmodified vLLM server on loopback, as a child of this process."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from art.rollouts.engines import EngineError
 from art.rollouts.vllm_options import command_line, environment
 
 _PR_SET_PDEATHSIG = 1
-# A proxy from the environment has nothing to do with what stays on this machine.
+# Requests to this machine must not go through a proxy from the environment.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class LaunchedServer:
-    """Started on creation, ready when creation returns; ``close`` ends it.
+    """A server that is ready when the constructor returns; ``close`` ends it.
 
-    It has a random API key, listens on 127.0.0.1 only, and ends with this process, however that ends (on Linux).
+    It has a random API key, listens on 127.0.0.1 only, and ends with this process, even if that is killed (on Linux).
 
     Args:
-        arguments: of ``vllm.LLM``; the server gets the same.
-        model: name that it serves the checkpoint under.
-        log: file for what it says.
-        timeout: seconds that it has to get ready.
-        adapters: further names that it serves, and their LoRA adapters' folders.
+        arguments: arguments of ``vllm.LLM``; the server gets the same as options.
+        model: the name under which it serves the checkpoint.
+        log: file for its output.
+        timeout: seconds until it must be ready.
+        adapters: LoRA adapters that it also serves: name and folder of each.
 
     Raises:
-        EngineError: it stopped, or is not ready in time; the message ends with the last lines of its log.
+        EngineError: the server stopped or was not ready in time; the message ends with the last lines of its log.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class LaunchedServer:
         words += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", model]
         if adapters:
             words += ["--lora-modules", *(f"{name}={folder.resolve()}" for name, folder in adapters.items())]
-        # The key goes through the environment: everybody on the machine can read a command line.  Adapters are loaded
-        # while it runs; only who has the key can ask for that.
+        # The key is passed in the environment, since everybody on the machine can read a command line.  The server may
+        # load adapters while it runs; only a client with the key can ask for that.
         own = {"VLLM_API_KEY": self.key, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as stream:
@@ -67,7 +67,7 @@ class LaunchedServer:
                 stderr=subprocess.STDOUT,
                 env=environment() | own,
                 preexec_fn=_end_with_parent,
-                start_new_session=True,  # a group of its own, with its engine core and workers
+                start_new_session=True,  # a process group with its engine core and workers
             )
         try:
             self._wait(timeout)
@@ -79,7 +79,7 @@ class LaunchedServer:
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise EngineError(f"vLLM's server stopped while it started; {self.last_words()}")
+                raise EngineError(f"vLLM's server stopped before it was ready; {self.last_words()}")
             try:
                 with _DIRECT.open(f"{self.url.removesuffix('/v1')}/health", timeout=5):
                     return
@@ -88,20 +88,20 @@ class LaunchedServer:
         raise EngineError(f"vLLM's server was not ready after {timeout:.0f} s; {self.last_words()}")
 
     def last_words(self) -> str:
-        """How it ended, if it did, and the last lines of its log."""
+        """Whether the server runs or its exit status, and the last lines of its log."""
         code = self.process.poll()
         state = "it is running" if code is None else f"exit status {code}"
         lines = self.log.read_text(errors="replace").splitlines()[-12:]
         return f"{state}; the end of {self.log}:\n  " + "\n  ".join(lines)
 
     def close(self) -> None:
-        """End it, and wait until it has ended."""
+        """End the server, and wait until it has ended."""
         if self.process.poll() is None:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # its engine core outlives a server that was killed
+            os.killpg(self.process.pid, signal.SIGKILL)  # a killed server leaves its engine core running
         self.process.wait()
 
 

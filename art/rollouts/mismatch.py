@@ -1,4 +1,4 @@
-"""Log-probability mismatch: an engine's rounding makes it another policy than the one that is trained."""
+"""Measure the log-probability mismatch: an engine rounds differently, so its policy is not exactly the trained one."""
 
 from __future__ import annotations
 

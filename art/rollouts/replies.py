@@ -1,4 +1,4 @@
-"""What an engine of its own process says, as rollouts."""
+"""Turn the replies of an engine in another process into rollouts, and check its prompts against ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from art.store.problem import Problem
 
 @dataclass(frozen=True)
 class Reply:
-    """What an engine of its own process says of one problem: prompt ids as it expanded them, and its completions."""
+    """An engine's reply to one problem: the prompt's ids as it expanded them, and (ids, log-probabilities) of each
+    completion.
+    """
 
     prompt: list[int]
     completions: list[tuple[list[int], list[float]]]
@@ -27,10 +29,11 @@ class Reply:
 def refuse_long(
     problems: Sequence[Problem], prefix: Prefix, policy: Policy, settings: EngineSection, decoding: Decoding
 ) -> None:
-    """vLLM would cut a completion short that does not fit, and say nothing.
+    """Refuse problems whose completions might not fit: vLLM would cut them short without a message.
 
     Raises:
-        EngineError: a prompt and its new tokens need more than ``max_model_len``, or more positions than there are.
+        EngineError: a prompt and its new tokens need more than ``max_model_len``, or more positions than the checkpoint
+            has.
     """
     room = min(settings.max_model_len, policy.model.config.get_text_config().max_position_embeddings)
     for problem in problems:
@@ -43,19 +46,20 @@ def refuse_long(
 
 
 def rollouts_of(replies: Sequence[Reply], problems: Sequence[Problem], policy: Policy, prefix: Prefix) -> Rollouts:
-    """Replies as rollouts, right-padded.
+    """Turn replies into right-padded rollouts.
 
     Raises:
-        EngineError: an engine made other tokens of a prompt than we do, as one that expands an image twice would.
+        EngineError: the engine's tokens of a prompt differ from ours, for example because it expanded an image twice.
     """
     for reply, problem in zip(replies, problems, strict=True):
         expected, slot, _ = policy.prompts.encode(problem, prefix)
         differing = _first_difference(reply.prompt, expected, slot)
         if differing is not None:
-            place, theirs, ours = differing
+            position, theirs, ours = differing
             raise EngineError(
                 f"problem {problem.id}: the engine's prompt has {len(reply.prompt)} tokens, ours {len(expected)}; the "
-                f"first to differ is number {place}, {theirs} and {ours}: another template, tokenizer or image size"
+                f"first to differ is number {position}, theirs {theirs}, ours {ours}: another template, tokenizer or "
+                "image size"
             )
     rows = [completion for reply in replies for completion in reply.completions]
     shape = len(rows), max(len(tokens) for tokens, _ in rows)
@@ -71,8 +75,8 @@ def rollouts_of(replies: Sequence[Reply], problems: Sequence[Problem], policy: P
 def _first_difference(
     found: list[int], expected: list[int], slot: list[bool]
 ) -> tuple[int, int | None, int | None] | None:
-    """Place and ids where two prompts part, None for the end of one; in the slot an engine may use a placeholder."""
-    for place, (theirs, ours, free) in enumerate(itertools.zip_longest(found, expected, slot)):
-        if theirs != ours and not (free and theirs is not None):
-            return place, theirs, ours
+    """Position and ids (None after the end of a prompt) of the first difference; in the slot any id is allowed."""
+    for position, (theirs, ours, in_slot) in enumerate(itertools.zip_longest(found, expected, slot)):
+        if theirs != ours and not (in_slot and theirs is not None):
+            return position, theirs, ours
     return None

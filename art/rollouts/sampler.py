@@ -1,8 +1,8 @@
-"""The in-process rollout engine: prompts in, sampled tokens and their exact log-probabilities out.
+"""The in-process rollout engine: samples completions of prompts and returns exact log-probabilities.
 
-The prompt (with what stands before it) runs once and its state is shared by the group; rows that have ended are
-dropped from the batch.  The random numbers are drawn before, one a row and position: what another row does, or another
-policy under the same seed, does not shift them (common random numbers).
+A prompt with its prefix runs once and its group shares the state; rows that have ended are dropped from the batch.
+All random numbers are drawn beforehand, one for each row and position.  So they do not depend on what other rows
+sample, and two policies under the same seed get the same numbers (common random numbers).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from art.store.problem import Problem
 
 
 class NonFiniteError(ArtError):
-    """The model gives no probabilities: what stands before the question, or an adapter, has run away."""
+    """The model's output is not a number, since the prefix or the adapter has diverged."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Rollouts:
     """Completions of P prompts, G each, rows in prompt order (N = P * G), on the CPU.
 
     Attributes:
-        tokens: (N, T) ids, end token included where it came; 0 behind it.
+        tokens: (N, T) ids, with the end token if one was sampled; 0 after it.
         mask: (N, T) boolean, True at sampled tokens.
         logprobs: (N, T) log-probabilities (nats) of the sampled tokens at the sampling temperature (greedy: at 1).
-        prompt_tokens: prompt tokens processed.
+        prompt_tokens: number of prompt tokens processed.
     """
 
     tokens: Tensor
@@ -55,9 +55,9 @@ class Rollouts:
 
 
 def inverse_cdf(log_distribution: Tensor, uniforms: Tensor) -> Tensor:
-    """Tokens at which the cumulated probability passes numbers in [0, 1): (rows, vocabulary), (rows,) -> (rows,).
+    """Tokens at which the cumulative probability exceeds numbers in [0, 1): (rows, vocabulary), (rows,) -> (rows,).
 
-    Summed in double precision and divided by its own end, so that no token of probability 0 comes out.
+    It is summed in double precision and divided by its total, so that no token of probability 0 is drawn.
     """
     cumulated = log_distribution.exp().cumsum(dim=-1, dtype=torch.float64)
     cumulated = cumulated / cumulated[:, -1:]
@@ -73,7 +73,7 @@ def sample(
     decoding: Decoding,
     generator: torch.Generator | None = None,
 ) -> Rollouts:
-    """Draw ``group`` completions a problem.
+    """Draw ``group`` completions of each problem.
 
     Args:
         generator: source of randomness; not needed for greedy decoding.

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible vLLM server: started here on loopback, or running anywhere.
+"""Sample through an OpenAI-compatible vLLM server: one started here on loopback, or one that runs anywhere.
 
-Prompts go as chat messages, so the server's own template and tokenizer make the tokens; it returns their ids, which are
-compared with ours.  Sampled ids and their log-probabilities come back as they are; text is never tokenised again.
+Prompts are sent as chat messages, so the server's own template and tokenizer make the tokens; it returns their ids,
+which we compare with ours.  It also returns the sampled ids and their log-probabilities, so no text is tokenised again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from art.rollouts.sampler import Decoding, Rollouts
 from art.rollouts.vllm_options import engine_arguments
 from art.store.problem import Problem
 
-# Requests under way at a time; the server batches them.
+# Requests sent at the same time; the server batches them.
 CONCURRENCY = 32
 
 
@@ -40,9 +40,9 @@ class Server(Engine):
     """Chat completions of a vLLM server.
 
     Args:
-        context: see there.
-        running: a server that somebody else started and will close; without it, the one at ``settings.url``, and
-            without an address, one that is started and closed here.
+        context: see ``EngineContext``.
+        running: a server that the caller started and will close; None: the server at ``settings.url``, or without an
+            address, a server that is started and closed here.
     """
 
     def __init__(self, context: EngineContext, running: LaunchedServer | None = None) -> None:
@@ -67,7 +67,7 @@ class Server(Engine):
                 )
             self._version = version_of(self.client)
         except (openai.OpenAIError, KeyError, TypeError) as error:
-            failure = self._failure(error)  # before it is closed: how it is now
+            failure = self._failure(error)  # before closing, so that it tells the server's state
             self.close()
             raise failure from None
         except EngineError:
@@ -80,22 +80,22 @@ class Server(Engine):
         return f"server, vllm {self._version}"
 
     def _served(self) -> list[str]:
-        """Names of the base model and of the adapters."""
+        """Names of the base model and of the adapters that the server has."""
         return [model.id for model in self.client.models.list()]
 
     def ask_for(self, name: str) -> None:
-        """Send requests to an adapter that the server has under this name."""
+        """Send requests to the base model or adapter that the server has under this name."""
         self._model = name
 
     def _load_adapter(self, folder: Path) -> None:
-        # A new name each time: prompts that the server has cached under the last adapter must not serve this one.
+        # A new name each time: the server must not reuse prompts that it cached under the last adapter.
         name = f"trained-{secrets.token_hex(8)}"
         body = {"lora_name": name, "lora_path": str(folder.resolve())}
         try:
             try:
                 self.client.post("/load_lora_adapter", cast_to=str, body=body)
             except openai.BadRequestError:
-                if name not in self._served():  # there already, when an answer was lost and the request sent again
+                if name not in self._served():  # loaded, but its answer was lost and the request sent again
                     raise
             if self._loaded:
                 self._unload()
@@ -106,7 +106,7 @@ class Server(Engine):
         self.ask_for(name)
 
     def _unload(self) -> None:
-        with contextlib.suppress(openai.NotFoundError):  # gone already, for the same reason
+        with contextlib.suppress(openai.NotFoundError):  # unloaded already, but the answer was lost
             self.client.post("/unload_lora_adapter", cast_to=str, body={"lora_name": self._loaded})
 
     def sample(
@@ -150,7 +150,7 @@ class Server(Engine):
         return rollouts_of(replies, problems, self.policy, prefix)
 
     def _failure(self, error: Exception, hint: str = "") -> EngineError:
-        """What went wrong, and how the server is, if it is ours."""
+        """The error as a message, with the state of the server if we started it."""
         what = {
             openai.APITimeoutError: f"no answer within {self.settings.timeout:g} s",
             openai.APIConnectionError: "cannot be reached",
@@ -164,15 +164,15 @@ class Server(Engine):
     def close(self) -> None:
         if self._child:
             self._child.close()
-        elif self._loaded:  # somebody else's server goes on without it
+        elif self._loaded:  # the server keeps running, without our adapter
             with contextlib.suppress(openai.OpenAIError):
                 self._unload()
 
 
 def client_of(url: str, key: str | None, settings: EngineSection) -> openai.OpenAI:
-    """A client that waits and retries as configured; without a key, the one of OPENAI_API_KEY, if any."""
+    """A client that waits and retries as configured; ``key`` None: the key in OPENAI_API_KEY, if any."""
     key = key or os.environ.get("OPENAI_API_KEY") or "none"
-    # A proxy from the environment must not see what stays on this machine.
+    # Requests to this machine must not go through a proxy from the environment.
     local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     http = openai.DefaultHttpxClient(trust_env=False) if local else None
     return openai.OpenAI(
@@ -181,22 +181,22 @@ def client_of(url: str, key: str | None, settings: EngineSection) -> openai.Open
 
 
 def version_of(client: openai.OpenAI) -> str:
-    """vLLM's version, as the server says it.
+    """vLLM's version, asked from the server.
 
     Raises:
-        openai.OpenAIError: no answer, or an error.
-        KeyError, TypeError: an answer that is not vLLM's.
+        openai.OpenAIError: the server gives no answer, or an error.
+        KeyError, TypeError: the answer is not vLLM's.
     """
     said: Any = client.get("../version", cast_to=object)
     return said["version"]
 
 
 def content_of(prefix: Prefix) -> list[dict[str, Any]]:
-    """What stands before the question, as parts of a chat message."""
+    """The prefix as parts of a chat message."""
     if prefix.image is not None:
         return [picture_part(png_bytes(tensor_to_levels(prefix.image)))]
     if prefix.embeddings is not None:
-        # vLLM's protocol: a tensor as torch writes it.  It is read with weights_only.
+        # vLLM's protocol: a tensor in torch's file format, which vLLM reads with weights_only.
         stream = io.BytesIO()
         torch.save(prefix.embeddings.detach().cpu().to(torch.bfloat16), stream)
         return [{"type": "prompt_embeds", "data": base64.b64encode(stream.getvalue()).decode()}]
@@ -209,22 +209,22 @@ def picture_part(png: bytes) -> dict[str, Any]:
 
 
 def asked(problem: Problem, before: list[dict[str, Any]], extra: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Messages and tools of a request, and what switches thinking off; ``extra`` are vLLM's own parameters."""
+    """Messages and tools of a request, with thinking switched off; ``extra`` are further parameters of vLLM."""
     messages = [_wire(message) for message in problem.messages or [{"role": "user", "content": problem.question}]]
     first = next(number for number, message in enumerate(messages) if message["role"] == "user")
     parts = [*before, {"type": "text", "text": problem.question}]
-    if before and before[0]["type"] == "text":  # one text, as the policy renders it
+    if before and before[0]["type"] == "text":  # joined to one text, as the policy renders it
         parts = [{"type": "text", "text": before[0]["text"] + problem.question}]
     messages[first] = {**messages[first], "content": parts}
     request: dict[str, Any] = {"messages": messages}
     if problem.tools:
-        # The template shows the tools; the answer stays text, which our scorer reads.
+        # The template shows the tools, but the server must not parse calls: our scorer reads the answer's text.
         request |= {"tools": problem.tools, "tool_choice": "none"}
     return request | {"extra_body": {**(extra or {}), "chat_template_kwargs": {"enable_thinking": False}}}
 
 
 def _wire(message: dict[str, Any]) -> dict[str, Any]:
-    """A message of a problem in OpenAI's form, where the arguments of a call are JSON in a string."""
+    """A problem's message in OpenAI's form, where the arguments of a tool call are a JSON string."""
     if not message.get("tool_calls"):
         return message
     calls = []
@@ -237,10 +237,10 @@ def _wire(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reply(answer: Any, group: int) -> Reply:
-    """What a server said.
+    """A server's answer as a reply.
 
     Raises:
-        ValueError: it is not what vLLM says to such a request.
+        ValueError: vLLM does not answer such a request like this.
     """
     prompt, choices = getattr(answer, "prompt_token_ids", None), getattr(answer, "choices", None) or []
     if prompt is None:

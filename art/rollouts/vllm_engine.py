@@ -1,7 +1,7 @@
-"""vLLM beside us (`vllm.LLM`): the second copy of the frozen model, that samples while ours takes the gradient.
+"""Sample with ``vllm.LLM``: it holds a second copy of the frozen model, while ours computes the gradients.
 
-Prompts go in unexpanded, with one picture object for the whole batch: vLLM puts the visual tokens in itself (prompts
-that came expanded would be expanded twice), and sees the picture once.
+Prompts are passed unexpanded, with one picture object for the whole batch: vLLM puts the visual tokens in itself (it
+would expand an expanded prompt twice), and encodes the picture once.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from art.store.problem import Problem
 
 
 class Vllm(Engine):
-    """``vllm.LLM``.  Its core and workers are own processes; once ready, they end with ours, however it ends."""
+    """``vllm.LLM``.  Its core and workers are separate processes; once ready, they end with ours, even if killed."""
 
     def __init__(self, context: EngineContext) -> None:
         super().__init__(context)
-        theirs = environment()  # its processes inherit ours
+        theirs = environment()  # vLLM's processes inherit our environment
         for name in os.environ.keys() - theirs.keys():
             del os.environ[name]
         os.environ.update(theirs)
@@ -50,10 +50,10 @@ class Vllm(Engine):
             self._llm = vllm.LLM(**arguments)
             cores = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
             self._processes = [*cores, *(worker for core in cores for worker in core.children(recursive=True))]
-        except Exception as error:  # vLLM's own, torch's and the system's: too little memory, above all
+        except Exception as error:  # errors of vLLM, torch and the system, mostly too little memory
             raise EngineError(f"engine.kind 'vllm': vLLM does not start: {error}") from None
-        # The core and its workers do not notice when we are killed, or only after the batch they are at, and would keep
-        # their memory: a shell that waits for the end of our pipe ends them.
+        # If we are killed, the core and its workers do not notice, or only after their current batch, and would keep
+        # their memory.  So a shell waits until our pipe closes, and kills them.
         numbers = " ".join(str(process.pid) for process in self._processes)
         self._guard = subprocess.Popen(
             ["sh", "-c", f"read _; kill -9 {numbers} 2> /dev/null"], stdin=subprocess.PIPE, start_new_session=True
@@ -66,11 +66,11 @@ class Vllm(Engine):
     def _load_adapter(self, folder: Path) -> None:
         from vllm.lora.request import LoRARequest
 
-        # A new name and number each time: prompts that vLLM has cached under the last adapter must not serve this one.
+        # A new name and number each time: vLLM must not reuse prompts that it cached under the last adapter.
         self._loads += 1
         self._adapter = LoRARequest(f"trained-{self._loads}", self._loads, str(folder.resolve()))
         try:
-            self._llm.llm_engine.add_lora(self._adapter)  # now, so that its time counts as the sync's
+            self._llm.llm_engine.add_lora(self._adapter)  # now, so that its time counts as weight sync
         except Exception as error:  # vLLM's own errors
             raise EngineError(f"{folder}: vLLM cannot load the adapter: {error}") from None
 
@@ -98,7 +98,7 @@ class Vllm(Engine):
             answers = self._llm.generate(
                 self._prompts(problems, prefix), parameters, lora_request=self._adapter, use_tqdm=False
             )
-        except Exception as error:  # vLLM's own errors, and those of a core that has died
+        except Exception as error:  # errors of vLLM, also that its core has died
             raise EngineError(f"vLLM failed: {str(error) or type(error).__name__}") from None
         replies = [
             Reply(
@@ -127,12 +127,12 @@ class Vllm(Engine):
         return prompts
 
     def _mixed(self, problem: Problem, prefix: Prefix, embeddings: Tensor) -> dict[str, Any]:
-        """Tokens, with embeddings (tokens, hidden) in the slot."""
+        """The prompt's tokens, with ``embeddings`` (tokens, hidden) in the slot."""
         ids, slot, _ = self.policy.prompts.encode(problem, prefix)
-        place = torch.tensor(slot)
+        in_slot = torch.tensor(slot)
         vectors = torch.zeros(len(ids), embeddings.shape[1], dtype=torch.bfloat16)
-        vectors[place] = embeddings.detach().cpu().to(torch.bfloat16)
-        return {"prompt_token_ids": ids, "prompt_embeds": vectors, "prompt_is_token_ids": (~place).tolist()}
+        vectors[in_slot] = embeddings.detach().cpu().to(torch.bfloat16)
+        return {"prompt_token_ids": ids, "prompt_embeds": vectors, "prompt_is_token_ids": (~in_slot).tolist()}
 
     def close(self) -> None:
         self._llm.llm_engine.engine_core.shutdown()
@@ -140,4 +140,4 @@ class Vllm(Engine):
         self._guard.wait()
         for process in self._processes:
             with contextlib.suppress(self._gone):
-                process.kill()  # a worker may be left when its core has died
+                process.kill()  # a worker may outlive a core that has died

@@ -1,4 +1,4 @@
-"""Accuracy through the server: an artifact's greedy answers to the test problems."""
+"""Ask the server for an artifact's greedy answers to the test problems, and score them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def answers(
     settings: EvaluationSection,
     concurrency: int,
 ) -> list[ServedItem]:
-    """Ask ``concurrency`` questions at a time, as a plain client does, and score what comes back.
+    """Ask ``concurrency`` questions at a time, as a plain client does, and score the answers.
 
     Raises:
-        openai.OpenAIError: an answer does not come, after the retries.
+        openai.OpenAIError: a request failed, also after its retries.
     """
     before = content_of(served.prefix)
 

@@ -1,7 +1,7 @@
-"""The proof of deployment: an unmodified vLLM server, asked by the plain OpenAI client as a stranger would ask it.
+"""The serving check: artifacts work in an unmodified vLLM server, asked through the plain OpenAI client.
 
-For a model and task, an artifact of every method answers the test problems through one server, which has the base model
-and the adapters; then what images and adapters cost is measured, and how far the server's log-probabilities lie from
+For a model and task, an artifact of each method answers the test problems through one server, which has the base model
+and the adapters.  Then we measure what images and adapters cost, and how far the server's log-probabilities are from
 the policy's.
 """
 
@@ -40,7 +40,7 @@ from art.store.workspace import Workspace
 
 
 class ServeCheck:
-    """One model and task.
+    """The check of one model and task.
 
     Raises:
         ConfigError: the configuration has no section ``serving``, or no such model or task.
@@ -74,7 +74,7 @@ class ServeCheck:
         """Write ``served.jsonl``, ``load.jsonl``, ``gap.jsonl`` and ``serving.json``.
 
         Raises:
-            EngineError: the server does not start, or an answer does not come, after the retries.
+            EngineError: the server does not start, or a request failed, also after its retries.
         """
         evaluation, begin = self.config.evaluation, time.monotonic()
         with closing(self._start()) as server, Bar() as bar:
@@ -112,7 +112,9 @@ class ServeCheck:
         write_json(self.folder / "serving.json", record.model_dump())
 
     def _start(self) -> LaunchedServer:
-        """The base model, each run's adapter by the method's name, and copies of the first for the measurements."""
+        """Start a server with the base model, each run's adapter under its method's name, and copies of the first
+        adapter for the measurements.
+        """
         adapters = {one.method: one.adapter for one in self.served if one.adapter}
         if adapters:
             first = next(iter(adapters.values()))
@@ -128,7 +130,7 @@ class ServeCheck:
 
 
 def _cached(client: openai.OpenAI) -> dict[str, float]:
-    """Share of hits in the server's caches, from its own counters: of tokens for prefixes, of pictures for images."""
+    """Hit rates of the server's caches, from its own counters: of tokens for prefixes, of pictures for images."""
     text = client.get("../metrics", cast_to=str)
     found = {}
     for cache, name in (("prefix", "prefix_cache"), ("image", "mm_cache")):

@@ -1,4 +1,4 @@
-"""What images and adapters cost a server: throughput and time to the first token, measured side by side."""
+"""Measure what images and adapters cost a server: throughput and time to the first token."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Content = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Condition:
-    """What is measured.
+    """One condition of the measurements.
 
     Attributes:
-        kind: what the requests carry.
+        kind: what the requests use.
         variants: how many different images or adapters there are; 0 for no image.
-        requests: what the requests take turns in: a served name, and parts before the question.
+        requests: the served names and the message parts before the question; requests use them in turn.
     """
 
     kind: Literal["no_image", "image", "adapter"]
@@ -40,7 +40,7 @@ class Condition:
 
 
 def conditions(base: str, served: Sequence[Served], variants: Sequence[int]) -> list[Condition]:
-    """No image; different images; different adapters.  ``base`` is the name of the base model.
+    """Conditions without an image, with images and with adapters; ``base`` is the name of the base model.
 
     The copies of an image differ in one level of one pixel, so that no cache takes one for another.
     """
@@ -60,7 +60,7 @@ def conditions(base: str, served: Sequence[Served], variants: Sequence[int]) -> 
 
 
 def copy_name(number: int) -> str:
-    """Name under which the server has a copy of an adapter."""
+    """Name of an adapter's copy on the server."""
     return f"copy-{number}"
 
 
@@ -72,13 +72,13 @@ def measurements(
     max_new_tokens: int,
     bar: Bar,
 ) -> Iterator[LoadRecord]:
-    """Measure all conditions in turn, so that a slow minute of the machine meets them all.
+    """Measure all conditions in turn, round by round, so that a slow minute of the machine affects them all.
 
-    Each time another one is the first, so that a machine that grows slower or faster favours none.  The first round
-    does not count.
+    Each round begins with another condition, so that a machine that becomes slower or faster favours none.  The first
+    round is not recorded.
 
     Raises:
-        openai.OpenAIError: an answer does not come; none is asked for again, since a second try must not be measured.
+        openai.OpenAIError: a request failed; none is tried again, since the second try would be measured too.
         EngineError: the server does not stream as vLLM does.
     """
     once = client.with_options(max_retries=0)
@@ -113,7 +113,7 @@ def _measure(
         )
         first, usage = None, None
         for part in stream:
-            # The first part only names the role.  A token need not have text: it may be a special one.
+            # The first part only names the role.  We look for ids, since a special token has no text.
             if first is None and part.choices and getattr(part.choices[0], "token_ids", None):
                 first = time.perf_counter() - begin
             usage = part.usage or usage
@@ -137,14 +137,14 @@ def _measure(
 
 
 def _shown(served: Sequence[Served]) -> Served | None:
-    """The first artifact that is a trained image, else the first that is an image at all."""
+    """The first artifact that is a trained image, else the first that is an image; None without images."""
     images = [one for one in served if one.artifact.image_size is not None]
     trained = [one for one in images if one.artifact.trained_numbers]
     return next(iter(trained or images), None)
 
 
 def _nudged(levels: Levels, number: int) -> Levels:
-    """The picture with one level changed by one, each number at another place; 0 leaves it as it is."""
+    """The picture with level ``number`` changed by one; number 0 leaves the picture unchanged."""
     changed = levels.copy()
     if number:
         changed.reshape(-1)[number] ^= 1

@@ -1,4 +1,4 @@
-"""How far the server's log-probabilities lie from the policy's."""
+"""Measure the log-probability mismatch between the server and the policy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from art.serving.served import Served
 from art.store.problem import Problem
 from art.store.records import GapRecord
 
-# At least 1,000 tokens of the shortest answers.
+# Enough for 1,000 tokens even of the shortest answers.
 PROBLEMS, COMPLETIONS = 64, 4
 
 
 def policy_of(served: Served, model: ModelSection, policy: Policy) -> Policy:
-    """The policy that an artifact makes: the given one, or where there is an adapter a new one below it."""
+    """The policy under an artifact: the given one or, for an adapter, a new one with the adapter over its weights."""
     if served.adapter is None:
         return policy
     adapted = load_policy(model)
@@ -32,7 +32,7 @@ def policy_of(served: Served, model: ModelSection, policy: Policy) -> Policy:
 
 @torch.no_grad()
 def mismatch(engine: Server, served: Served, problems: Sequence[Problem], max_new_tokens: int) -> GapRecord:
-    """Sample through the server at temperature 1, and score the same tokens by the engine's policy."""
+    """Sample through the server at temperature 1, and compare with the log-probabilities of the engine's policy."""
     some, policy = problems[:PROBLEMS], engine.policy
     engine.ask_for(served.name)
     rollouts = engine.sample(some, served.prefix, COMPLETIONS, Decoding(1.0, max_new_tokens))

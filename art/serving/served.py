@@ -1,4 +1,4 @@
-"""An artifact as the server knows it."""
+"""Load a run's artifact for the serving check."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Served:
     """The artifact of one method's run.
 
     Attributes:
-        artifact: its description.
+        artifact: the artifact's description.
         prefix: what a request sends before the question.
-        rank: of its adapter; None: it has none.
-        name: the model that a request asks for: an adapter by its method's name, otherwise the base model.
-        folder: of its files.
+        rank: rank of the adapter; None without an adapter.
+        name: the model that a request asks for: the adapter under its method's name, otherwise the base model.
+        folder: folder of the artifact's files.
     """
 
     method: str
@@ -33,7 +33,7 @@ class Served:
 
     @property
     def adapter(self) -> Path | None:
-        """The adapter's folder; None: there is none."""
+        """The adapter's folder; None without an adapter."""
         return self.folder / ADAPTER if self.rank is not None else None
 
 

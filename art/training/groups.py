@@ -1,4 +1,4 @@
-"""Groups of completions: what one step trains on."""
+"""Groups of completions, on which a step trains, and counts of what was sampled."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from art.store.records import Mismatch
 
 @dataclass(frozen=True)
 class Group:
-    """One problem, its completions, and what they count.
+    """One problem, its completions, and their weights in the loss.
 
     Attributes:
         tokens, mask: (group, T).
         logprobs: (group, T) under the policy before the step's first update.
-        importance: (group, T) weights where another engine sampled; 1 otherwise.
+        importance: (group, T) importance weights if another engine sampled; 1 otherwise.
         advantages: (group,).
     """
 
@@ -34,7 +34,7 @@ class Group:
 
 @dataclass
 class Tally:
-    """Counts of one step, over everything that was sampled."""
+    """Counts of one step, over all sampled groups, dropped ones included; ``nats`` sums -log-probability."""
 
     rewards: list[float] = field(default_factory=list)
     scores: list[int] = field(default_factory=list)
@@ -57,6 +57,6 @@ def stacked(groups: Sequence[Group]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def evenly(groups: Sequence[Group], parts: int) -> list[Sequence[Group]]:
-    """Cut into ``parts`` minibatches whose sizes differ by at most one; fewer where there are fewer groups."""
+    """Cut groups into ``parts`` minibatches whose sizes differ by at most one; fewer if there are fewer groups."""
     edges = [number * len(groups) // parts for number in range(parts + 1)]
     return [groups[start:end] for start, end in itertools.pairwise(edges) if start < end]

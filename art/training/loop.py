@@ -1,19 +1,19 @@
 """The one training loop: sample, score, advantage, loss, update; the same batches and budget for every method.
 
-Where it is known to differ from the paper (docs/reproduction.md has values and sources):
+Known differences from the paper (docs/reproduction.md has values and sources):
 
-1. Trained parameters may be coordinates in the patch basis instead of every pixel's logit (``basis``).
+1. The parameters may be coordinates in the patch basis instead of every pixel's logit (``basis``).
 2. The gradient is taken at the 8-bit image that is served, through a straight-through rounding; the paper takes it at
    the continuous one.
 3. The image is normalised by the checkpoint's own mean and standard deviation in both passes; the paper, as described,
    takes ImageNet's in the gradient pass.
 4. The optimiser is Adam at a constant rate; the paper has AdamW with 5 warm-up steps.
-5. A step may make several updates, one a minibatch, with the clipped ratio; the paper's number is not known.
+5. A step may make several updates, one for each minibatch, with the clipped ratio; the paper's number is not known.
 6. Completions that were cut off at the length limit stay in the loss; the paper filters them out.
-7. The policy samples for itself.  Where another engine does, the old log-probabilities are still the policy's, and the
+7. The policy itself samples.  If another engine samples, the old log-probabilities are still the policy's, and the
    mismatch becomes a bounded importance weight of each token.
-8. Every random number derives from (seed, step), so a run that is killed resumes from its last checkpoint to the same
-   bytes (where the policy itself samples; vLLM draws its own random numbers).
+8. Every random number derives from (seed, step), so a killed run resumes from its last checkpoint and ends with the
+   same bytes (if the policy itself samples; vLLM draws its own random numbers).
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from art.training.session import Session, opened
 
 
 class TrainingError(ArtError):
-    """Training cannot go on; the message names the step and the checkpoint that is kept."""
+    """Training cannot continue; the message names the step and the checkpoint that is kept."""
 
 
 class Update(NamedTuple):
-    """One optimiser update: loss, norm of the gradient before its clip, share of tokens whose ratio was clipped."""
+    """One optimiser update: loss, norm of the gradient before clipping, share of tokens whose ratio was clipped."""
 
     loss: float
     norm: float
@@ -130,7 +130,7 @@ class Trainer:
         return made
 
     def loss(self, groups: Sequence[Group]) -> Loss:
-        """Objective on a minibatch: the prompts run once with one vision pass, the completions continue from them."""
+        """Loss of a minibatch: the prompts run once with one vision pass, and the completions continue from them."""
         tokens, mask, old, importance = stacked(groups)
         objective, base = self.config.objective, None
         logprobs = self._logprobs(groups, tokens, mask, self.method.prefix())
@@ -155,7 +155,7 @@ class Trainer:
         return self.policy.logprobs(state, tokens, mask, self.config.training.temperature)
 
     def _begin(self) -> int:
-        """Resume, or check on validation problems before the first step; returns the steps already done."""
+        """Resume, or validate before the first step; returns the number of steps already done."""
         progress = self.folder.resume()
         if progress is not None:
             self.log = progress.log

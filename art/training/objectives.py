@@ -1,7 +1,7 @@
 """Losses on completions: DAPO, GRPO and supervised, as pure functions of tensors.
 
 Shapes: N completions of at most T tokens; P prompts with G completions each (N = P * G).  ``mask`` (N, T), boolean,
-is True at the tokens that count; whatever stands elsewhere (NaN included) has no influence.
+is True at the tokens that count; values elsewhere (NaN included) have no influence.
 
 Every loss is a weighted sum over the tokens of one minibatch.
 """
@@ -17,19 +17,19 @@ from art.config.sections import ObjectiveSection
 
 
 class Loss(NamedTuple):
-    """A scalar loss to differentiate, and the share of tokens whose gradient the clip stopped (detached)."""
+    """A scalar loss to differentiate, and the share of tokens whose gradient the clip set to zero (detached)."""
 
     loss: Tensor
     clipped: Tensor
 
 
 def degenerate_groups(rewards: Tensor) -> Tensor:
-    """Flag groups that teach nothing, since all their rewards are equal: (P, G) -> (P,) boolean."""
+    """True for groups without a learning signal, since all their rewards are equal: (P, G) -> (P,) boolean."""
     return rewards.amax(dim=1) == rewards.amin(dim=1)
 
 
 def group_advantages(rewards: Tensor, std_floor: float) -> Tensor:
-    """Advantage = (reward - group mean) / (group std + std_floor), (P, G) -> (P, G); exactly 0 in flat groups.
+    """Advantage = (reward - group mean) / (group std + std_floor), (P, G) -> (P, G); exactly 0 in degenerate groups.
 
     The formula is the paper's; the standard deviation is the unbiased one, as in TRL (G >= 2).
     """
@@ -50,17 +50,17 @@ def dapo_loss(
 ) -> Loss:
     """DAPO (arXiv 2503.14476, eq. 8): mean over all kept tokens, the upper clip higher than the lower, no KL.
 
-    Dropping degenerate groups is the caller's affair: leave them out of the batch.
+    The caller must leave degenerate groups out of the batch.
 
     Args:
         logprobs: (N, T) log-probabilities under the trained policy, in nats.
         mask: (N, T) tokens that count.
-        advantages: (N,) one number a completion.
+        advantages: (N,) one for each completion.
         old_logprobs: (N, T) under the policy that sampled, without gradient; None on-policy, where the detached
-            ``logprobs`` take their place (the ratio is 1, its gradient is not).
-        importance: (N, T) weights of the tokens where another engine sampled them (``importance_weights``); None: 1.
-        clip_low: the ratio's gradient stops below 1 - clip_low where the advantage is negative.
-        clip_high: the ratio's gradient stops above 1 + clip_high where the advantage is positive.
+            ``logprobs`` take their place (the ratio is 1, but it has a gradient).
+        importance: (N, T) weights of the tokens if another engine sampled them (``importance_weights``); None: 1.
+        clip_low: the gradient is zero where the ratio is below 1 - clip_low and the advantage is negative.
+        clip_high: the gradient is zero where the ratio is above 1 + clip_high and the advantage is positive.
     """
     weights = _token_weights(mask, logprobs.dtype)
     surrogate, clipped = _clipped_surrogate(logprobs, mask, advantages, old_logprobs, clip_low, clip_high, importance)
@@ -84,8 +84,8 @@ def grpo_loss(
 
     Args:
         logprobs, mask, advantages, old_logprobs, importance: as in ``dapo_loss``.
-        base_logprobs: (N, T) under the base model; needed where ``kl_weight`` is above 0.
-        clip: the ratio's gradient stops outside 1 +- clip.
+        base_logprobs: (N, T) under the base model; needed if ``kl_weight`` is above 0.
+        clip: ``clip_low`` and ``clip_high`` of ``dapo_loss``.
         kl_weight: weight of the KL term.
 
     Raises:
@@ -103,7 +103,7 @@ def grpo_loss(
 
 
 def supervised_loss(logprobs: Tensor, mask: Tensor) -> Loss:
-    """Mean negative log-likelihood (nats a token) of reference completions, over all kept tokens.
+    """Mean negative log-likelihood (nats a token) of the solutions, over all kept tokens.
 
     Args:
         logprobs, mask: (N, T) as in ``dapo_loss``.
@@ -115,8 +115,9 @@ def supervised_loss(logprobs: Tensor, mask: Tensor) -> Loss:
 def importance_weights(policy_logprobs: Tensor, engine_logprobs: Tensor, cap: float) -> Tensor:
     """Truncated weights min(exp(policy - engine), cap) of tokens that another engine sampled, (N, T) -> (N, T).
 
-    An engine's rounding makes it another policy than the one that is trained; a token counts by how much likelier it is
-    under the trained one (importance sampling, truncated as in Ionides 2008).  Only unmasked places have a meaning.
+    An engine rounds differently, so its policy is not exactly the trained one.  A token's weight is its probability
+    under the trained policy divided by that under the engine (importance sampling, truncated as in Ionides 2008).
+    Values have no meaning where the mask of the loss is False.
     """
     return (policy_logprobs - engine_logprobs).exp().clamp(max=cap)
 
@@ -131,7 +132,7 @@ def objective_loss(
     importance: Tensor | None = None,
     base_logprobs: Tensor | None = None,
 ) -> Loss:
-    """Loss of the configured kind; the arguments are those of the single losses.
+    """Loss of the configured kind; the arguments are those of the losses above.
 
     Raises:
         ValueError: the kind needs an argument that is None.
@@ -164,7 +165,7 @@ def _clipped_surrogate(
     clip_high: float,
     importance: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """PPO's min(ratio * A, clip(ratio) * A), times the importance, and where the clip decided, both (N, T)."""
+    """PPO's min(ratio * A, clip(ratio) * A) times the importance, and where the clip applies, both (N, T)."""
     kept = _kept(logprobs, mask)
     old = kept.detach() if old_logprobs is None else _kept(old_logprobs.detach(), mask)
     ratio = (kept - old).exp()
@@ -177,7 +178,7 @@ def _clipped_surrogate(
 
 
 def _kept(values: Tensor, mask: Tensor) -> Tensor:
-    """Zeros where masked: a product with 0 would let NaN and infinity through, in the gradient too."""
+    """``values`` with 0 where the mask is False; a product with 0 would keep NaN and infinity, also in the gradient."""
     return values.masked_fill(~mask, 0.0)
 
 

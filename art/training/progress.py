@@ -1,4 +1,4 @@
-"""Training state in one safetensors file, so that a killed run resumes to the same bytes."""
+"""Keep the training state in one safetensors file, so that a killed run resumes and ends with the same bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StaleError(ArtError):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run had come."""
+    """The state of a run besides its parameters and optimiser: steps done, log, seconds by phase."""
 
     step: int
     log: list[StepRecord]
@@ -38,8 +38,8 @@ class Progress:
 def stamp(workspace: Workspace) -> dict[str, str]:
     """All that training depends on, by name: settings, inputs, the checkpoint's files, our code, packages.
 
-    An interrupted run resumes under the same stamp only.  Any file of art/ counts: which of them a run has used need
-    not be guessed.
+    An interrupted run resumes only if its stamp is the same.  All Python files of art/ count, whether the run used them
+    or not.
     """
     key, code = workspace.key, Path(__file__).parents[1]
     model = checkpoint_folder(workspace.model)
@@ -90,7 +90,7 @@ def load_progress(
     """Restore a run in place; None when there is nothing to resume.
 
     Raises:
-        StaleError: the file is damaged, or has another stamp; the parameters are as they were.
+        StaleError: the file is damaged, or has another stamp; the parameters are left unchanged.
     """
     if not path.exists():
         return None
@@ -120,6 +120,6 @@ def load_progress(
 
 
 def _changed(old: dict[str, str], new: dict[str, str], shown: int = 5) -> str:
-    """Names whose values differ; only the first few, since another version of the project changes many files."""
+    """Names whose values differ; only the first ``shown``, since another version of the project changes many files."""
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")

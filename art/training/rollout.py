@@ -1,4 +1,4 @@
-"""Rollouts of a step: sample, score, advantages; and the correction where another engine sampled."""
+"""Make a step's groups: sample, score, compute advantages, and correct the log-probabilities of another engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GroupSource:
         self.config, self.key = session.workspace.config, session.workspace.key
 
     def sampled(self, step: int) -> tuple[list[Group], Tally]:
-        """Rollouts of a step; degenerate groups are drawn anew up to ``max_resamples`` times, then dropped (DAPO)."""
+        """Rollouts of a step; for DAPO, degenerate groups are dropped and up to ``max_resamples`` times replaced."""
         settings, engine, clock = self.config.training, self.session.engine, self.session.clock
         dynamic = self.config.objective.kind == "dapo"
         decoding = Decoding(settings.temperature, settings.max_new_tokens)
@@ -80,7 +80,7 @@ class GroupSource:
         return sum(self.session.scorer.judge(text, problem).score for text, problem in pairs) / len(texts)
 
     def _prompts(self, step: int, attempt: int) -> list[Problem]:
-        """The problems of a step: attempt 0 walks through shuffled epochs, further attempts are fresh draws."""
+        """The problems of a step: attempt 0 takes the next ones of a shuffled epoch, later attempts draw at random."""
         problems, count = self.session.problems, self.config.training.prompts
         if attempt:
             return random.Random(f"{self.key.seed}/resample/{step}/{attempt}").sample(problems, count)
@@ -97,9 +97,9 @@ class GroupSource:
         decoding: Decoding,
         generator: torch.Generator | None = None,
     ) -> Rollouts:
-        """Completions of the method as it is now; an engine with weights of its own gets the adapter first.
+        """Completions with the method's current parameters; an engine with its own weights first loads the adapter.
 
-        It gets it once a step: a check on validation problems loads what the next step's rollouts need in any case.
+        It does so once after each step's updates: if validation loads the adapter, the next step's rollouts do not.
         """
         method, engine, clock = self.session.method, self.session.engine, self.session.clock
         if engine.adapter_outdated:
@@ -132,9 +132,9 @@ class GroupSource:
 
     @torch.no_grad()
     def _corrected(self, groups: list[Group]) -> tuple[list[Group], Mismatch]:
-        """The groups with the policy's own log-probabilities in the place of the engine's, and their mismatch.
+        """The groups with the policy's log-probabilities instead of the engine's, and the mismatch of the two.
 
-        The clipped ratio is between two states of one policy; the engine's rounding goes into the importance.
+        So the clipped ratio compares two states of one policy, and the engine's rounding enters only the importance.
         """
         policy, prefix = self.session.policy, self.session.method.prefix()
         cap = self.config.engine_of(self.key.method).importance_cap

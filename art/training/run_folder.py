@@ -1,4 +1,4 @@
-"""The folder of a training run: checkpoints and snapshots on the way; artifact, log and record at the end."""
+"""Write the folder of a training run: checkpoints and snapshots in training; artifact, log and record at the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunFolder:
         self.stamp = stamp(self.workspace) | {"device": device, "engine": session.engine.name}
 
     def resume(self) -> Progress | None:
-        """Restore the last checkpoint; None where there is none, or none that may be used (said on standard error)."""
+        """Restore the last checkpoint; None if there is none, or if it is stale (reported on standard error)."""
         try:
             progress = load_progress(self.checkpoint, self.stamp, self.parameters, self.optimiser)
         except StaleError as error:
@@ -41,7 +41,7 @@ class RunFolder:
         return progress
 
     def store(self, step: int, log: list[StepRecord]) -> None:
-        """Snapshot and checkpoint; the checkpoint comes last, so what it stands for is complete."""
+        """Write a snapshot, then the checkpoint: a checkpoint always has all its snapshots."""
         with self.clock.phase("checkpoint"):
             picture = self.session.method.picture()
             if picture is not None:
@@ -52,7 +52,7 @@ class RunFolder:
     def finish(self, log: Sequence[StepRecord]) -> None:
         """Write artifact, snapshots, log and record, and remove the progress."""
         folder, progress = self.workspace.folder, self.workspace.progress
-        (folder / "run.json").unlink(missing_ok=True)  # an older record must not vouch for the new files
+        (folder / "run.json").unlink(missing_ok=True)  # an older record must not stand beside new files
         artifact = self.session.method.save(self.workspace.artifact)
         shutil.rmtree(folder / "snapshots", ignore_errors=True)
         snapshots = sorted((progress / "snapshots").glob("step*.png"))
@@ -70,6 +70,6 @@ class RunFolder:
         )
         machine, engine = machine_of(self.session.policy.device), self.session.engine.name
         write_record(self.workspace, "run", self.clock, machine, usage, engine)
-        # The checkpoint first: a kill in between must not leave one whose snapshots are gone.
+        # Remove the checkpoint first: a kill in between must not leave a checkpoint without its snapshots.
         self.checkpoint.unlink(missing_ok=True)
         shutil.rmtree(progress, ignore_errors=True)

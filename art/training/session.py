@@ -1,4 +1,4 @@
-"""What a training run works with, loaded and checked: problems, scorer, policy, method, engine."""
+"""Load and check what a training run needs: problems, scorer, policy, method, engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from art.store.workspace import Workspace
 
 @dataclass
 class Session:
-    """The partners of the training loop; they share the policy."""
+    """What the training loop works with; method and engine share the policy."""
 
     workspace: Workspace
     settings: TrainedSettings
@@ -44,7 +44,7 @@ def opened(workspace: Workspace, clock: Clock) -> Iterator[Session]:
 
     Raises:
         ConfigError: the method is a control.
-        RecordError: a problem file is missing, damaged or too short, or holds what cannot be asked (file:line).
+        RecordError: a problem file is missing, damaged or too short, or has a problem that cannot be used (file:line).
         CheckpointError, ImageError, EngineError: the model, the seed picture or the engine cannot be used.
     """
     config, key, settings = workspace.config, workspace.key, workspace.section
@@ -56,7 +56,7 @@ def opened(workspace: Workspace, clock: Clock) -> Iterator[Session]:
     validation = validation[: config.training.validation_problems]
     if len(problems) < config.training.prompts:
         raise RecordError(
-            f"{files[0]}: {len(problems)} problems; training.prompts wants at least {config.training.prompts}"
+            f"{files[0]}: {len(problems)} problems; training.prompts needs at least {config.training.prompts}"
         )
     torch.set_num_threads(1)
     deterministic()

@@ -1,4 +1,4 @@
-"""Artifacts that no training made: each kind in two variants, large enough to move what the tiny model says."""
+"""Artifacts made without training: each kind in two variants, large enough to change the tiny model's answers."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from art.store.workspace import Workspace
 
 RANK = 2
 TEXTS = ("a red coin", "twelve")
-# The method whose artifact is of each kind.
+# The method that makes each kind of artifact.
 METHODS = {"image": "art", "text": "random_string", "embeddings": "soft_prompt", "adapter": "lora"}
 
 
 def _loud(values: dict[str, torch.Tensor]) -> None:
-    """Layers that say much more: otherwise random weights repeat the last token, whatever stands before it."""
+    """Make the layers' output larger: otherwise random weights repeat the last token, whatever comes before it."""
     with torch.no_grad():
         for name, value in values.items():
             if "language_model.layers" in name and any(part in name for part in ("o_proj", "out_proj", "down_proj")):
-                value.mul_(16)  # bfloat16 loses nothing by it
+                value.mul_(16)  # exact in bfloat16
 
 
 def lively(policy: Policy) -> Policy:
-    """A copy that says something else after, or under, another artifact."""
+    """A copy of the policy whose answers change with the artifact."""
     made = copy.deepcopy(policy)
     _loud(dict(made.model.named_parameters()))
     return made
 
 
 def make_lively(checkpoint: Path) -> None:
-    """The same for a checkpoint's folder."""
+    """Change the weights in a checkpoint's folder in the same way."""
     path = checkpoint / "model.safetensors"
     values = load_file(path)
     _loud(values)
@@ -56,14 +56,14 @@ def make_lively(checkpoint: Path) -> None:
 
 
 def write_adapter(policy: Policy, folder: Path, seed: int = 0, rank: int = RANK) -> None:
-    """An adapter of random numbers, also where training begins at zero."""
+    """Write an adapter of random numbers, also in the matrices that training initialises with zero."""
     torch.manual_seed(seed)
     settings = LoraConfig(r=rank, lora_alpha=16, target_modules=TARGETS, init_lora_weights=False)
     get_peft_model(copy.deepcopy(policy).model, settings).save_pretrained(folder)
 
 
 def prefix_of(kind: str, variant: int) -> Prefix:
-    """What the artifact puts before the question; numbers that bfloat16 holds."""
+    """The prefix of the artifact; its numbers are exact in bfloat16."""
     if kind == "image":
         return Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(variant))))
     if kind == "text":
@@ -86,7 +86,7 @@ def write_artifact(
     seed: int = 0,
     rank: int = RANK,
 ) -> None:
-    """The artifact and the record of a run, of the kind's method if no other is named."""
+    """Write the artifact and the record of a run, of the kind's method if no other is named."""
     run = Workspace(config, world.key(method or METHODS[kind], seed=seed), world.results)
     prefix = prefix_of(kind, variant)
     artifact = Artifact(
@@ -110,7 +110,7 @@ def write_artifact(
 def said(
     policy: Policy, problems: list[Problem], kind: str | None, variant: int, folder: Path, length: int
 ) -> list[str]:
-    """The greedy answers with an artifact over or before them (its adapter in ``folder``); kind None: without one."""
+    """The policy's greedy answers with an artifact (its adapter in ``folder``), or without one if kind is None."""
     if kind == "adapter":
         policy = copy.deepcopy(policy)
         overlay_adapter(policy, folder)

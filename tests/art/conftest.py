@@ -1,4 +1,4 @@
-"""A tiny world whose training loop has stand-ins for partners."""
+"""Fixture: a tiny world whose training loop has stand-ins for engine and scorer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stage(world: World, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """Where trainers have a recording engine and scorer, once it is opened."""
+    """A stage; once it is opened, trainers have a recording engine and scorer."""
     from recorders import Stage
 
     return Stage(world, monkeypatch)

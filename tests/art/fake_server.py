@@ -1,6 +1,6 @@
-"""The part of vLLM's server that we use, in the test's own process, with a tiny policy in the place of vLLM.
+"""A stand-in for the part of vLLM's server that we use: it runs in the test's own process and asks a tiny policy.
 
-It renders what it gets by the checkpoint's chat template, as vLLM does, and not by ``Policy.render``.
+It renders requests with the checkpoint's chat template, as vLLM does, and not with ``Prompts.render``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from art.rollouts.server_engine import Server
 from art.store.problem import Problem, problem_id
 
 CHAT = "/v1/chat/completions"
-PLACEHOLDER = 0  # vLLM's own in the place of embeddings
+PLACEHOLDER = 0  # vLLM's own token in the place of embeddings
 MODEL = "some/where"
 VERSION = "0.0.fake"
 METRICS = """\
@@ -48,16 +48,16 @@ vllm:mm_cache_hits_total{engine="0",model_name="m"} 30.0
 
 
 class FakeServer:
-    """Started on creation; ``close`` ends it, and nothing listens at its port any more.
+    """A server that the constructor starts; after ``close``, nothing listens at its port.
 
     Attributes:
         requests: bodies of all chat requests, also of those that failed.
-        keys: the API keys that came.
-        faults: what happens to the chat requests, in turn; when they are used up, nothing: "500", "drop" (the
-            connection ends in the middle of the answer), "hang" (no answer while the server is open).
+        keys: the API keys that it received.
+        faults: the faults of the next chat requests, in turn: "500", "drop" (the connection ends in the middle of the
+            answer), "hang" (no answer while the server is open); later requests have none.
         adapter_faults: the same for requests that load and unload adapters; they are done before the answer is lost.
         spoil: changes an answer before it is sent.
-        version, metrics: what it says of its version and of its caches.
+        version, metrics: its answers about its version and its caches.
         twist: changes the log-probabilities of a completion's tokens, both (tokens,), before they are sent.
     """
 
@@ -93,7 +93,7 @@ class FakeServer:
         problem, prefix = _read(body["messages"], body.get("tools"), policy)
         prompt = _prompt_ids(body, policy, prefix)
         decoding = Decoding(body["temperature"], body["max_completion_tokens"], body.get("presence_penalty", 0.0))
-        # Not of the model's name: it may be a temporary path, or drawn for an adapter.
+        # Not from the model's name, which may be a temporary path, or drawn for an adapter.
         told = {name: value for name, value in body.items() if name != "model"}
         seed = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(seed[:7]))
@@ -142,7 +142,7 @@ class FakeServer:
 
 
 class Launched(FakeServer):
-    """In the place of ``LaunchedServer``: what it was started with, and whether it is open."""
+    """Replaces ``LaunchedServer``; knows the arguments that it was started with, and whether it is open."""
 
     policy: Policy
     started: list[Launched]
@@ -171,7 +171,7 @@ class Launched(FakeServer):
 def launched(
     policy: Policy, module: ModuleType, prepare: Callable[[Launched], None] = lambda server: None
 ) -> Iterator[list[Launched]]:
-    """The servers that a module of ours starts, each prepared before it is asked."""
+    """Replace the servers that a module of ours starts; each is prepared before its first request."""
     more = {"policy": policy, "started": [], "prepare": staticmethod(prepare)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "LaunchedServer", type("Launched", (Launched,), more))
@@ -203,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _stream(self, answer: dict[str, Any]) -> None:
-        """The role, the text in two parts, then the usage, each a part of its own."""
+        """The streamed parts: the role, the text in two parts, then the usage."""
         text, ids = answer["choices"][0]["message"]["content"], answer["choices"][0]["token_ids"]
         head = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": answer["model"]}
         deltas = [{"role": "assistant", "content": ""}, {"content": text}, {"content": ""}]
@@ -278,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _read(messages: list[dict[str, Any]], tools: Any, policy: Policy) -> tuple[Problem, Prefix]:
-    """The problem and prefix that a policy samples from, from a request's messages."""
+    """The problem and prefix in a request's messages, from which the policy samples."""
     first = next(number for number, message in enumerate(messages) if message["role"] == "user")
     *before, question = messages[first]["content"]
     prefix = Prefix()
@@ -301,7 +301,7 @@ def _read(messages: list[dict[str, Any]], tools: Any, policy: Policy) -> tuple[P
 
 
 def _prompt_ids(body: dict[str, Any], policy: Policy, prefix: Prefix) -> list[int]:
-    """The prompt as vLLM makes it, an image's tokens or the embeddings' places put in."""
+    """The prompt as vLLM makes it, with the tokens of an image or placeholders for embeddings."""
     messages = []
     for message in _parsed(body["messages"]):
         parts = message["content"] if isinstance(message["content"], list) else [message["content"]]
@@ -320,7 +320,7 @@ def _prompt_ids(body: dict[str, Any], policy: Policy, prefix: Prefix) -> list[in
 
 
 def _parsed(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages with the arguments of tool calls as mappings, as vLLM hands them to the template."""
+    """Messages with the arguments of tool calls as mappings, as vLLM gives them to the template."""
     return [
         {**message, "tool_calls": [_call(call) for call in message["tool_calls"]]}
         if "tool_calls" in message

@@ -1,6 +1,6 @@
-"""A stand-in for the part of the ``vllm`` package that we use: it notes what it gets, and answers by a hash of it.
+"""A stand-in for the part of the ``vllm`` package that we use: it records what it gets, and answers by a hash of it.
 
-The real one: tests/serving.
+tests/serving uses the real package.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FakeLLM:
         fault: what ``generate`` and ``add_lora`` raise.
     """
 
-    policy: Policy  # of the tokens of an image
+    policy: Policy  # expands images
     opened: list[FakeLLM]
     refuse: Exception | None = None
 
@@ -88,7 +88,7 @@ class FakeLLM:
 
     @staticmethod
     def _completion(rng: np.random.Generator, most: int) -> Any:
-        """Up to ``most`` ordinary tokens, each with the log-probability -token / 1000, beside that of the likeliest."""
+        """Up to ``most`` ordinary tokens, each with its log-probability, -token / 1000, and the likeliest token's."""
         tokens = rng.integers(100, 400, rng.integers(1, most + 1)).tolist()
         logprobs = [{9: SimpleNamespace(logprob=-0.01), one: SimpleNamespace(logprob=-one / 1000)} for one in tokens]
         return SimpleNamespace(token_ids=tuple(tokens), logprobs=logprobs)
@@ -96,7 +96,7 @@ class FakeLLM:
 
 @contextmanager
 def fake_vllm(policy: Policy) -> Iterator[list[FakeLLM]]:
-    """Put it in the place of the package; yields what is opened.  The environment is left as it was."""
+    """Replace the package; yields the instances that are opened.  The environment is restored at the end."""
     opened: list[FakeLLM] = []
     package, lora, request = ModuleType("vllm"), ModuleType("vllm.lora"), ModuleType("vllm.lora.request")
     package.__version__ = VERSION

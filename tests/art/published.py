@@ -15,7 +15,7 @@ CANARY = "CANARY-5e1f"
 
 
 def section(scorer: str, path: Path | None, **numbers: int) -> TaskSection:
-    """A task's section; eight problems a part unless said otherwise."""
+    """A task's section; eight problems in each split unless said otherwise."""
     source = None if path is None else {"path": str(path)}
     return TaskSection.model_validate(
         {"scorer": scorer, "source": source, "train": 8, "validation": 8, "test": 8, **numbers}
@@ -23,14 +23,14 @@ def section(scorer: str, path: Path | None, **numbers: int) -> TaskSection:
 
 
 def write_lines(path: Path, rows: Iterable[Any]) -> Path:
-    """JSON lines."""
+    """Write JSON lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
 def gsm8k_rows(part: str, count: int) -> list[dict[str, str]]:
-    """Questions with working and answer."""
+    """Questions with worked solution and answer."""
     return [
         {
             "question": f"In {part}, Ann has {n} boxes with 1000 nails each. How many nails?",
@@ -56,7 +56,7 @@ def svamp_rows(count: int) -> list[dict[str, Any]]:
 
 
 def gpqa_rows(count: int) -> list[dict[str, str]]:
-    """The columns that are read, and one that must not be."""
+    """The columns that are read, and one that must not be read."""
     wrong = {f"Incorrect Answer {k}": f"{CANARY} wrong {k},\nin two lines" for k in (1, 2, 3)}
     return [
         {
@@ -71,7 +71,7 @@ def gpqa_rows(count: int) -> list[dict[str, str]]:
 
 
 def write_gpqa(path: Path, rows: list[dict[str, str]]) -> Path:
-    """A CSV file with a byte order mark, as spreadsheets write it."""
+    """Write a CSV file with a byte order mark, as spreadsheets do."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]))
@@ -107,7 +107,7 @@ def toolmind_row(*turns: dict[str, Any], tools: list[Any] | None = None) -> dict
 
 
 def write_bfcl(folder: Path, count: int) -> Path:
-    """Two categories with their answers, of which every fourth problem has several right ones."""
+    """Write two categories with their answers; every fourth problem has several right answers."""
     for name in ("BFCL_v4_simple_python.json", "BFCL_v4_live_multiple.json"):
         category = name.removeprefix("BFCL_v4_").removesuffix(".json")
         problems, answers = [], []

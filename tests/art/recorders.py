@@ -1,4 +1,4 @@
-"""Stand-ins for the training loop's partners that write down what the loop gave them."""
+"""Stand-ins for the training loop's engine and scorer that record what the loop gives them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Call:
 
 
 class Recorder(Engine):
-    """An engine that remembers what it was asked for.
+    """An engine that records its calls.
 
     Args:
         context: as for any engine.
-        shares: whether it passes for an engine that samples from the policy itself.
-        real: completions are the policy's; otherwise fixed tokens, and the model does not run.
-        shift: what its log-probabilities lie above the policy's, by token.
+        shares: whether it claims to sample from the policy itself.
+        real: True: completions are the policy's; False: fixed tokens, and the model does not run.
+        shift: difference of its log-probabilities from the policy's, by token.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Recorder(Engine):
 
     @property
     def rollouts(self) -> list[Call]:
-        """The calls without those for validation, which is greedy."""
+        """The calls except those for validation, which is greedy."""
         return [call for call in self.calls if call.decoding.temperature]
 
 
@@ -112,14 +112,14 @@ def unequal(made: Rollouts) -> Rollouts:
 
 
 def fixed(rows: int, prompt_tokens: int) -> Rollouts:
-    """Completions of 3, 1, 2, 3, ... tokens, no two alike, whose log-probabilities are -1/2 everywhere."""
+    """Completions of 3, 1, 2, 3, ... tokens, no two equal; all log-probabilities are -1/2."""
     mask = torch.arange(3) < lengths(rows, 3)
     tokens = (100 + torch.arange(3 * rows).view(rows, 3)) * mask
     return Rollouts(tokens, mask, -0.5 * mask.float(), prompt_tokens)
 
 
 class Judge:
-    """A scorer with a list of verdicts (score, reward), which it gives one after the other, again and again."""
+    """A scorer with a list of verdicts (score, reward), which it gives one after the other, then from the start."""
 
     def __init__(self, verdicts: Sequence[tuple[int, float]]) -> None:
         self.verdicts = verdicts
@@ -132,7 +132,7 @@ class Judge:
 
 
 class Counting(Clock):
-    """A clock on which every phase takes a second."""
+    """A clock on which every phase takes one second."""
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -145,7 +145,7 @@ FLAT = [(0, 0.0)]
 
 
 class Stage:
-    """Puts the stand-ins in the place of the real ones; ``judge`` begins its list when the trainer is made."""
+    """Replaces engine and scorer by the stand-ins; ``judge`` begins its list when the trainer is made."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world, self.monkeypatch = world, monkeypatch
@@ -154,11 +154,11 @@ class Stage:
         self.judge: Judge
 
     def open(self, verdicts: Sequence[tuple[int, float]] = FLAT, **how: bool | Callable[[Tensor], Tensor]) -> None:
-        """Let trainers that are made from now on have a recorder and a judge."""
+        """Give a recorder and a judge to the trainers that are made from now on."""
 
         def opened(context: EngineContext) -> Recorder:
             self.engine = Recorder(context, **how)
-            self.judge.seen.clear()  # reading a problem file asks the scorer whether it takes the references
+            self.judge.seen.clear()  # reading a problem file asks the scorer whether it accepts the gold answers
             return self.engine
 
         self.judge = Judge(verdicts)
@@ -172,17 +172,17 @@ class Stage:
         return loop.Trainer(self.sessions.enter_context(session.opened(workspace, Counting())))
 
     def train(self, method: str, **sections: dict) -> Path:
-        """A whole run by the function that the command calls; returns its folder."""
+        """Make a whole run with the function that the command calls; returns its folder."""
         loop.train(self.world.config(**sections), self.world.key(method), self.world.results)
         return self.world.folder(method)
 
 
 def problems(world: World, split: str = "train") -> list[Problem]:
-    """A problem file of the task whose trainers a stage makes."""
+    """The problems of a split of the task on which a stage's trainers train."""
     return read_records(world.results / f"tasks/arithmetic/{split}.jsonl", Problem)
 
 
 def indices(world: World, calls: Sequence[Call]) -> list[list[int]]:
-    """Which problems of the training file each call got."""
+    """For each call, the numbers of its problems in the training file."""
     known = [problem.id for problem in problems(world)]
     return [[known.index(problem.id) for problem in call.problems] for call in calls]

@@ -1,4 +1,4 @@
-"""The in-process engine, with a note of all that it was asked."""
+"""The in-process engine, which here records its calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Asked:
 
 
 class RecordingEngine(Transformers):
-    """``opened`` are all that the test has opened; ``events`` names calls in their order."""
+    """``opened`` are all engines that the test has opened; ``events`` names the calls in their order."""
 
     opened: ClassVar[list[RecordingEngine]] = []
 
@@ -64,7 +64,7 @@ class RecordingEngine(Transformers):
 
 
 def record_engines(patch: pytest.MonkeyPatch) -> list[RecordingEngine]:
-    """Put it in the place of the in-process engine; returns those that will be opened."""
+    """Replace the in-process engine; returns the list of those that will be opened."""
     patch.setitem(ENGINES, "transformers", "recording_engine:RecordingEngine")
     patch.setattr(RecordingEngine, "opened", [])
     return RecordingEngine.opened

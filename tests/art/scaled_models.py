@@ -1,4 +1,4 @@
-"""Checkpoints of the published architectures with random weights: sizes shrink, every structural feature stays.
+"""Checkpoints of the published architectures with random weights: smaller, but with every structural feature.
 
 The folders look like those on the hub: bfloat16 safetensors, Qwen's image limits (256 x 256 is the smallest picture),
 two end tokens in generation_config.json, and a chat template in the published style (ours, much shorter).
@@ -58,7 +58,7 @@ PREPROCESSOR = {
     "image_processor_type": "Qwen2VLImageProcessorFast",
 }
 
-# Larger than usual, so that what comes in makes a difference to what comes out.
+# Larger than usual, so that different inputs give different outputs.
 SPREAD = 0.1
 
 
@@ -75,7 +75,7 @@ def build(family: str, folder: Path) -> Path:
         "tie_word_embeddings": True,
     }
     text = {
-        "vocab_size": 704,  # more rows than tokens, as published; no other width of the models
+        "vocab_size": 704,  # more rows than tokens, as published; equal to no other width of the models
         "eos_token_id": ids["<|endoftext|>"],
         "tie_word_embeddings": True,
         "initializer_range": SPREAD,
@@ -119,7 +119,7 @@ def _qwen3_5(text: dict[str, Any], marks: dict[str, Any]) -> PreTrainedModel:
     )
     model = Qwen3_5ForConditionalGeneration(config)
     for layer in model.model.language_model.layers:
-        if hasattr(layer, "linear_attn"):  # the default forgets within a token: a lost state would not be noticed
+        if hasattr(layer, "linear_attn"):  # else a state lasts one token, and its loss would not show
             layer.linear_attn.dt_bias.data.fill_(-3.0)
             layer.linear_attn.A_log.data.fill_(0.0)
     return model
@@ -168,13 +168,13 @@ BUILDERS = {"qwen3_5": _qwen3_5, "qwen3_vl": _qwen3_vl}
 
 
 def add_tensor(folder: Path, name: str) -> None:
-    """Put one more tensor into the weights file."""
+    """Add one tensor to the weights file."""
     path = folder / "model.safetensors"
     save_file(load_file(path) | {name: torch.ones(2, 2)}, path, {"format": "pt"})
 
 
 def drop_tensor(folder: Path, name: str) -> None:
-    """Take one tensor out of the weights file."""
+    """Remove one tensor from the weights file."""
     path = folder / "model.safetensors"
     weights = load_file(path)
     del weights[name]

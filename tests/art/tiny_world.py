@@ -1,4 +1,4 @@
-"""A tiny world for tests: a folder with all that a run reads, and a configuration of every method."""
+"""A tiny world for tests: a folder with all that a run reads, and a configuration with every method."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 class World:
-    """A folder with everything that a run of the grid reads, and the paths of what it writes."""
+    """A folder with everything that a run of the grid reads, and the paths of the files that it writes."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.results = root, root / "results"
 
     def mapping(self, **sections: dict[str, Any]) -> dict[str, Any]:
-        """The configuration as plain data; ``sections`` are laid over its own, key by key."""
+        """The configuration as plain data; the keys of ``sections`` replace its own."""
         data: dict[str, Any] = {
             "name": "tiny",
             "seeds": [0, 1],
@@ -113,7 +113,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def full_disk(size: int) -> Iterator[None]:
-    """No file may grow beyond ``size`` bytes: writing breaks off in the middle of a file, as on a full disk."""
+    """Allow no file above ``size`` bytes: writing fails in the middle of a file, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

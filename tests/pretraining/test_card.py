@@ -1,4 +1,4 @@
-"""The card of a reference model: what is asked of it, how that is counted, and the files that say so."""
+"""The card of a reference model: the questions of its evaluation, the accuracies, and the files with both."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ NAMES = sorted(path.stem for path in (ROOT / "config/pretrain").glob("*.yaml"))
 
 
 def sentences(problem: Problem, writer: str) -> int:
-    """Cues of this writer in the question's first line."""
+    """The cues of this writer in the question's first line."""
     first = problem.question.split("\n")[0]
     return sum(cue in first for cue in CUES[writer])
 
 
 def test_the_ceiling_is_that_of_the_best_cue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model that solves all problems after a sloppy cue, those before the third after another's, none without one."""
+    """The model solves all problems after a sloppy cue, the first two after another cue, and none without a cue."""
     calls: list[tuple[list[Problem], tuple]] = []
 
     def sample(policy: str, asked: Sequence[Problem], *settings: object) -> SimpleNamespace:
@@ -56,14 +56,14 @@ def test_the_ceiling_is_that_of_the_best_cue(monkeypatch: pytest.MonkeyPatch) ->
                 cue = problem.question.removesuffix(bare.question)
                 assert cue.endswith(".\n") and sentences(problem, writer) == 3
                 assert problem.id == problem_id(problem.question, bare.answer, bare.tools)
-        assert len({problem.question.split("\n")[0] for asked in cued for problem in asked}) > 16, "cues are drawn anew"
+        assert len({problem.question.split("\n")[0] for asked in cued for problem in asked}) > 16, "cues vary"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shipped_cards_are_what_is_written_today(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Recipe, corpus, number of parameters and the tables; log and accuracies are taken as recorded."""
+    """Compares recipe, corpus, number of parameters and the tables; log and accuracies are taken as recorded."""
     shipped, folder = ROOT / "checkpoints" / name, tmp_path / name
     shutil.copytree(shipped, folder)
     facts = read_json(shipped / "pretraining.json")

@@ -1,4 +1,4 @@
-"""The pretraining corpus: repeatable, apart from every split, and silent about its writers in pictures."""
+"""The pretraining corpus: it is repeatable, shares no problem with a split, and its pictures do not tell the writer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pretraining.corpus import Document, Mixture, document, documents
 from pretraining.recipe import load_recipe
 from pretraining.writers import CUES, LEADERS, leader_mixture
 
-# What the shipped recipes are made of, and the default.
+# The mixtures of the shipped recipes, and the default.
 RECIPES = sorted((Path(__file__).parents[2] / "config/pretrain").glob("*.yaml"))
 SHIPPED = {repr(stage.mixture): stage.mixture for path in RECIPES for stage in load_recipe(path).stages}
 MIXTURES = [Mixture(), *SHIPPED.values()]
@@ -73,12 +73,12 @@ def test_problems_about_pictures_start_from_the_picture_and_use_the_corpus_share
 
 
 def rest(question: str) -> str:
-    """The question without the first line, where a cue or noise may stand."""
+    """The question without its first line, which may be a cue or noise."""
     return question.split("\n", 1)[-1]
 
 
 def writer_table(mixture: Mixture, count: int, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int, str]]:
-    """(what stands before the problem, topic, writer), by following what the generators return."""
+    """Tuples (what comes before the problem, topic, writer), found by watching what the generators return."""
     drawn: list[tuple[str, Drawn]] = []
 
     def follow(kind: str, made: object) -> object:
@@ -96,7 +96,7 @@ def writer_table(mixture: Mixture, count: int, monkeypatch: pytest.MonkeyPatch) 
         if not drawn:
             continue
         ((kind, source),) = drawn
-        # Two writers may give one text (a guessed letter that is right never equals the careful text).
+        # Two writers may give the same text (a right guess of a letter never equals the careful text).
         (writer,) = [name for name in WRITERS if source.completions[name] == made.completion]
         if kind == "words" and made.question == source.question:
             kind = "nothing"
@@ -108,7 +108,7 @@ def writer_table(mixture: Mixture, count: int, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("mixture", MIXTURES)
 def test_no_picture_tells_the_writer(mixture: Mixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures and random words go with no writer, topic by topic and over all topics; and the cue does."""
+    """Pictures and random words are independent of the writer, for each topic and over all; a cue is not."""
     table = writer_table(mixture, 12_000, monkeypatch)
     leaders = list(dict.fromkeys(LEADERS))
     overall = np.mean([leader_mixture(topic) for topic in range(10)], axis=0)
@@ -123,14 +123,14 @@ def test_no_picture_tells_the_writer(mixture: Mixture, monkeypatch: pytest.Monke
             of_leader = found[[topic for topic in range(10) if LEADERS[topic] == leader]].sum(axis=0)
             expected = np.array(leader_mixture(LEADERS.index(leader))) * of_leader.sum()
             assert chisquare(of_leader, expected).pvalue > 1e-3, (kind, leader)
-    if mixture.task:  # and the test could have seen it: a cue changes the distribution beyond doubt
+    if mixture.task:  # the test can find a dependence: a cue clearly changes the distribution
         cued = np.array([sum(table["cue", topic, writer] for topic in range(10)) for writer in WRITERS])
         even = len(set(mixture.cue_writers)) == len(mixture.cue_writers)
         assert even or chisquare(cued, overall * cued.sum()).pvalue < 1e-6
 
 
 def test_pictures_are_independent_of_the_writer() -> None:
-    """Mean level of the pictures of problems does not differ between writers."""
+    """The mean level of the pictures of problems does not differ between writers."""
     mixture = Mixture(task=0, picture=0, skill=0, described=False)
     levels: dict[str, list[float]] = {writer: [] for writer in WRITERS}
     for number in range(1500):

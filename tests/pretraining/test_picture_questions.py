@@ -1,4 +1,4 @@
-"""What is drawn is what the words say: colours and outlines at chosen points, numbers of dots, holes of digits."""
+"""Pictures show what their words say: colours and outlines at chosen points, numbers of dots, holes of digits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOLES = {0: 1, 1: 0, 2: 0, 3: 0, 4: 1, 5: 0, 6: 1, 7: 0, 8: 2, 9: 1}
 
 
 def drawn(picture: Picture) -> NDArray[np.bool_]:
-    """Where a picture is not its background."""
+    """True where a pixel is not of the background."""
     background = COLOURS[picture.description.split(" ")[0]]
     return (picture.pixels != background).any(axis=2)
 

@@ -1,4 +1,4 @@
-"""The shipped reference models are what today's code and recipes make, and leave the headroom that they claim."""
+"""Today's code and recipes make the shipped reference models, and these have the headroom that their cards say."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_first_steps_repeat_the_recorded_losses(name: str, tmp_path: Path) -> None:
-    """Tokenizer, initial weights, batches, objective and optimiser: any change in one of them moves these losses."""
+    """Any change in tokenizer, initial weights, batches, objective or optimiser would change these losses."""
     torch.set_num_threads(1)
     folder = ROOT / "checkpoints" / name
     recipe = load_recipe(ROOT / f"config/pretrain/{name}.yaml")
@@ -47,7 +47,7 @@ def test_first_steps_repeat_the_recorded_losses(name: str, tmp_path: Path) -> No
 
 
 def test_configuration_and_files_are_those_that_are_made_today(name: str, tmp_path: Path) -> None:
-    """Sizes and settings of the architecture and of the processor; and it loads like any other."""
+    """Sizes and settings of architecture and processor are equal, and the checkpoint loads like any other."""
     folder = ROOT / "checkpoints" / name
     shape = load_recipe(ROOT / f"config/pretrain/{name}.yaml").shape
     model = AutoModelForImageTextToText.from_pretrained(folder)
@@ -105,7 +105,7 @@ def test_recorded_accuracy_is_real(name: str) -> None:
 @pytest.mark.parametrize("model", NAMES)
 @pytest.mark.parametrize("task", SCORER_OF)
 def test_headroom(model: str, task: str) -> None:
-    """The base lies well between 0 and 1, and a cue in words shows that the model can do much better."""
+    """The base model's accuracy is well between 0 and 1, and a cue shows that the model can do much better."""
     facts = read_json(ROOT / "checkpoints" / model / "pretraining.json")
     row = facts["evaluation"]["greedy_accuracy"][task]
     assert 0.15 <= row["no_image"] <= 0.60

@@ -1,4 +1,4 @@
-"""One stage of pretraining on numbers worked out by hand: batches, learning rates, the loss and one update."""
+"""One stage of pretraining against values by hand: batches, learning rates, the loss and one update."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_the_rate_ends_at_a_hundredth() -> None:
     assert rate(999, Stage(trains="language", steps=1000, decay_from=0.0)) == 0.01
 
 
-# The prefix of a layer, its matrices, and some of the parameters that are none or lie outside the layers.
+# The name of a layer, its matrices, and some of the parameters that are no matrices or outside the layers.
 LAYERS = {
     "language": (
         "model.language_model.layers.0.",
@@ -171,7 +171,7 @@ def test_matrices_of_the_layers_go_to_muon_all_else_to_adamw(tokenizer, part: st
 
 
 class Constant(nn.Module):
-    """The same four logits everywhere."""
+    """A model with the same four logits everywhere."""
 
     def __init__(self, *logits: float) -> None:
         super().__init__()
@@ -261,7 +261,7 @@ def test_the_ceiling_is_the_share_of_careful_answers_without_a_mistake(tokenizer
         monkeypatch.setattr(generator, "draw", functools.partial(follow, generator.draw))
 
     def forward(model: None, batch: Batch) -> Tensor:
-        """Right everywhere but in the prompts, in an answer's first token of row 0 and an answer's last of row 1."""
+        """Right everywhere except in the prompts, at the answer's first token in row 0, and at its last in row 1."""
         asked.extend(tokenizer.decode(row) for row in batch.ids)
         predicted = batch.ids.clone()
         predicted[batch.weights == 0] = 0
@@ -276,7 +276,7 @@ def test_the_ceiling_is_the_share_of_careful_answers_without_a_mistake(tokenizer
 
 
 def changed(path: Path, name: str) -> str:
-    """A file's text, with a line more when it is this one."""
+    """A file's text, with one more line if it is the file ``name``."""
     return path.read_bytes().decode() + "\n#" * str(path).endswith(name)
 
 

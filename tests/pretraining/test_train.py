@@ -1,4 +1,4 @@
-"""Pretraining in miniature: a loadable checkpoint, the same every time, and a loss that falls."""
+"""Pretraining on a small scale: a checkpoint that loads, the same every time, and trained as the stages say."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_it_is_the_same_every_time(recipe: PretrainConfig, made: tuple[Path, lis
 def test_finished_stages_are_not_run_again(
     recipe: PretrainConfig, made: tuple[Path, list[dict]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And going on from a stage's file ends at the same bytes as one go."""
+    """Continuing from a stage's file gives the same bytes as one uninterrupted run."""
     out, log = made
     ran: list[int] = []
 
@@ -96,7 +96,7 @@ def test_finished_stages_are_not_run_again(
     again = pretrain(recipe, tmp_path, steps=2)
     assert again == log and ran == [1]
     assert (tmp_path / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
-    assert len(pretrain(recipe, tmp_path, steps=1)) == 2 and ran == [1, 0, 1], "another cut in steps"
+    assert len(pretrain(recipe, tmp_path, steps=1)) == 2 and ran == [1, 0, 1], "another limit of steps"
 
 
 def test_each_stage_moves_its_own_part(made: tuple[Path, list[dict]]) -> None:
@@ -108,7 +108,7 @@ def test_each_stage_moves_its_own_part(made: tuple[Path, list[dict]]) -> None:
 
 
 def test_documents_end_like_the_policys_prompts(made: tuple[Path, list[dict]]) -> None:
-    """What pretraining shows before an answer is what the policy shows before a completion, token by token."""
+    """Pretraining shows the same tokens before an answer as the policy before a completion."""
     policy = Policy(made[0])
     for task in ("arithmetic", "tool_call"):
         (problem,) = problems(task, "test", 1, 0)

@@ -1,4 +1,4 @@
-"""Tests against the real vLLM.  They run in its own environment (`make test-vllm`); elsewhere they are skipped."""
+"""Fixtures of the tests with the real vLLM, which run in its own environment (`make test-vllm`), else are skipped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 INSTALLED = importlib.util.find_spec("vllm") is not None
 
-# vLLM binds itself to the first cores of the machine: to one each, where tests run side by side.
+# vLLM binds itself to the first cores of the machine; where tests run in parallel, each worker gets one core.
 if INSTALLED and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
     cores = sorted(os.sched_getaffinity(0))
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", str(cores[int(worker.removeprefix("gw")) % len(cores)]))
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def serving_world(tmp_path_factory: pytest.TempPathFactory) -> ServingWorld:
-    """Problems, seed pictures and a checkpoint at its own image size; what one test trains, the next may serve."""
+    """Problems, seed pictures and a checkpoint at its own image size; a test may serve what an earlier one trained."""
     root = tmp_path_factory.mktemp("serving")
     shutil.copytree(CHECKPOINT, root / "checkpoint")
     for task in TASKS:

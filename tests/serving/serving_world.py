@@ -1,4 +1,4 @@
-"""A world at a shipped checkpoint's sizes: vLLM's kernels want dimensions that the tests' tiniest one does not have."""
+"""A world of a shipped checkpoint's sizes: vLLM's kernels need larger dimensions than the tests' tiniest model has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 class ServingWorld(World):
-    """The tiny world at the shipped checkpoint's sizes."""
+    """The tiny world with the shipped checkpoint's sizes."""
 
     def mapping(self, **sections: dict[str, Any]) -> dict[str, Any]:
         data = super().mapping()

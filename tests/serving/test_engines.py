@@ -70,13 +70,13 @@ def gap(engine: Engine, prefix: Prefix, *scorers: Policy) -> list[Mismatch]:
 
 @pytest.mark.parametrize("name", ["nothing", "noise", "text", "embeddings"])
 def test_log_probabilities_are_the_policys_up_to_bfloat16(engine: Engine, policy: Policy, name: str) -> None:
-    """A wrong position, a picture in the wrong place or twice, another temperature: each moves this by tenths."""
+    """A wrong position, a picture at a wrong place or twice, another temperature: each changes these by tenths."""
     (found,) = gap(engine, prefixes(policy)[name], policy)
     assert found.mean < 0.02 and found.effective > 0.98
 
 
 def test_greedy_answers_agree(engine: Engine, policy: Policy) -> None:
-    """Most of them: after a near tie the texts part."""
+    """Most answers agree; after a near tie of two tokens the texts differ."""
     prefix = prefixes(policy)["noise"]
     theirs = engine.sample(SOME, prefix, 1, Decoding(0.0, 36)).texts(policy)
     ours = sample(policy, SOME, prefix, 1, Decoding(0.0, 36)).texts(policy)

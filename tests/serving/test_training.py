@@ -1,4 +1,4 @@
-"""Training, evaluation and the serving check, with rollouts from the real engine; and a real server that is killed."""
+"""Training, evaluation and the serving check with the real vLLM, and the kill of a real server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def steps(world: ServingWorld, method: str) -> list[StepRecord]:
 
 
 def test_two_passes_train_and_evaluate(serving_world: ServingWorld) -> None:
-    """vLLM samples, the frozen copy takes the gradient; the artifact is the usual one."""
+    """vLLM samples, and the frozen policy computes the gradient; the artifact is the usual one."""
     config, key = serving_world.config(**VLLM), serving_world.key("art")
     train(config, key, serving_world.results)
     evaluate(config, key, serving_world.results)
@@ -62,7 +62,7 @@ def test_two_passes_train_and_evaluate(serving_world: ServingWorld) -> None:
 
 
 def gone(group: int, seconds: float = 10.0) -> bool:
-    """Whether no process of a group is left, after a while at the most."""
+    """Whether all processes of a group end; waits a while for them."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -74,7 +74,7 @@ def gone(group: int, seconds: float = 10.0) -> bool:
 
 
 def test_a_killed_server_ends_the_run_and_the_next_one_goes_on(serving_world: ServingWorld) -> None:
-    """kill -9 of the server in the middle of step 2; the adapter of LoRA has to reach the new server."""
+    """kill -9 of the server in the middle of step 2; LoRA's adapter must be loaded into the new server."""
     config, key = serving_world.config(**SERVER), serving_world.key("lora")
     with opened(Workspace(config, key, serving_world.results), Clock(wait_for_gpu)) as session:
         trainer, server, load = Trainer(session), session.engine._child, session.engine.load_adapter
@@ -132,7 +132,7 @@ def test_the_processes_of_vllm_end_with_ours() -> None:
 
 
 def test_every_artifact_is_served(serving_world: ServingWorld) -> None:
-    """The check over all methods, and the tables' numbers from it."""
+    """The check of all methods, and the numbers that the tables take from it."""
     data = serving_world.mapping()
     data["serving"] = {"problems": 48, "variants": [1, 2], "requests": 6, "concurrency": 4, "repeats": 2}
     data["tasks"] = {"arithmetic": data["tasks"]["arithmetic"]}

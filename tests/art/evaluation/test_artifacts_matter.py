@@ -1,4 +1,4 @@
-"""What is scored is the artifact: with other files in it the answers are those of the other one, in every engine."""
+"""Evaluation scores the artifact: other files in it give other answers, with every engine."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_the_answers_are_those_of_the_artifact(lively_world: World, policy: Poli
             adapter = world.folder(METHODS[kind]) / "artifact/adapter"
             wanted.append(said(policy, problems, kind, variant, adapter, LENGTH))
             assert [item.completion for item in items] == wanted[-1]
-    assert len({tuple(texts) for texts in wanted}) == 3, "none, and each of the two, are told apart"
+    assert len({tuple(texts) for texts in wanted}) == 3, "answers differ without an artifact and with each of the two"
 
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_vllm_gets_the_artifact(lively_world: World, policy: Policy, kind: str) -> None:
-    """Its stand-in answers by a hash of all that it is sent."""
+    """vLLM's stand-in answers by a hash of all that it is sent."""
     world, key = lively_world, lively_world.key(METHODS[kind])
     config = world.config(evaluation=SETTINGS, engine={"kind": "vllm"})
     found = []

@@ -1,4 +1,4 @@
-"""Evaluation: complete items, scores that agree with the scorer, always from the files of the artifact."""
+"""Evaluation: items are complete, scores are the scorer's, and the artifact's files are what is used."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_an_interrupted_evaluation_leaves_no_items(made: World, monkeypatch: pyt
     assert len(score(made, "random_image")) == 24
 
 
-# Killed as `kill -9` does it, at the given call of a function: nothing can be caught or tidied.
+# Killed as by `kill -9`, at the given call of a function, without a chance to clean up.
 KILLED = """
 import os, signal
 from art.cli import app
@@ -158,7 +158,7 @@ app(arguments)
 
 
 def outcome(folder: Path) -> tuple[bytes, str]:
-    """Items and record of an evaluation, the record without what is measured."""
+    """Items and record of an evaluation, the record without measured times and memory."""
     record = read_json(folder / "evaluation.json")
     return (folder / "items.jsonl").read_bytes(), json.dumps(
         {name: value for name, value in record.items() if name not in ("seconds", "peak_memory_bytes")}

@@ -1,4 +1,4 @@
-"""What evaluation asks of its engine, what it writes of the answers, and in what state it leaves the engine."""
+"""What evaluation asks its engine, what it writes about the answers, and that it closes the engine."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_record_counts_tokens_and_names_where_it_ran(
     made = record(folder)
     prompts = sum(len(tiny_policy.prompts.encode(problem, prefix_of("text", 0))[0]) for problem in held_out(world))
     assert made.prompt_tokens == 2 * prompts
-    assert (made.trained_numbers, made.prefix_tokens) == (1234, 56), "the run's, from its record"
+    assert (made.trained_numbers, made.prefix_tokens) == (1234, 56), "from the run's record"
     assert (made.device, made.threads, made.peak_memory_bytes) == ("my cpu", 5, 77)
     assert made.engine == "transformers"
     assert {"start_up", "greedy", "sampled", "total"} == made.seconds.keys()
@@ -118,7 +118,7 @@ def test_the_record_counts_tokens_and_names_where_it_ran(
 def test_each_completion_is_scored_for_its_problem(
     world: World, opened: list[RecordingEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine answers -1 first, then right."""
+    """The engine first answers -1, then correctly."""
 
     def tell(
         engine: RecordingEngine, problems: list[Problem], prefix: Prefix, group: int, decoding: Decoding, *_: object

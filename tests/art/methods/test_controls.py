@@ -1,4 +1,4 @@
-"""The controls: what stands before the question, that draws differ, and that no torch is needed."""
+"""The controls: their artifacts, that draws differ, and that no torch is needed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_control_writes_the_folder_that_training_writes(world: World, method: 
 
 
 def test_random_string_has_as_many_tokens_as_the_image_in_the_prompt(world: World, tiny_policy: Policy) -> None:
-    """Counted where it stands: between the user's header and the question."""
+    """Tokens are counted in the prompt, between the user's header and the question."""
     for seed in range(3):
         text = make(world, "random_string", seed).text
         assert text is not None
@@ -118,7 +118,7 @@ def test_a_random_string_is_of_words(world: World) -> None:
 
 
 def words_of(world: World, *vocabulary: str) -> None:
-    """Give the checkpoint a tokenizer of whole words, of which only those with an x are cut."""
+    """Give the checkpoint a tokenizer of whole words that splits only words with an x."""
     words = WordLevel({word: number for number, word in enumerate(("[UNK]", *vocabulary))}, unk_token="[UNK]")
     tokenizer = Tokenizer(words)
     tokenizer.pre_tokenizer = Sequence([Split(" ", "removed"), Split("x", "isolated")])
@@ -134,7 +134,7 @@ def test_a_string_that_does_not_keep_its_length_is_drawn_again(world: World) -> 
     ("vocabulary", "message"),
     [
         (["a", "\u0120", "\u0120(", "\u01201"], r"tokenizer\.json: no word tokens for a random string"),
-        (["\u0120x"], r"checkpoint: no random string of 4 tokens survives tokenising"),
+        (["\u0120x"], r"checkpoint: no random string keeps its 4 tokens when it is tokenised again"),
     ],
 )
 def test_a_vocabulary_without_such_a_string_is_named(world: World, vocabulary: list[str], message: str) -> None:
@@ -164,7 +164,7 @@ def test_an_unknown_draw_is_refused(world: World) -> None:
 
 
 def test_controls_start_without_torch(world: World) -> None:
-    """Each is a process of its own in the DAG, where torch would be most of its time."""
+    """Each control is a separate process in the DAG, and importing torch would take most of its time."""
     lines = "\n".join(f"run({world.arguments('train', method)!r})" for method in CONTROLS)
     script = f"""
 import sys

@@ -1,4 +1,4 @@
-"""The trained methods: how they start, what they save, and that it comes back as it was."""
+"""The trained methods: their initialisation, the files they save, and that loading gives back what was saved."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def made(world: World, policy: Policy, method: str, seed: int = 0, **changes: ob
 
 
 def disturbed(method: TrainedMethod, scale: float) -> TrainedMethod:
-    """The method as after some training."""
+    """The method with random changes of its parameters, as after some training."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in method.parameters().values():
@@ -138,7 +138,7 @@ def test_the_bound_holds_exactly_in_the_saved_png(world: World, tiny_policy: Pol
 
 @pytest.mark.parametrize("name", ["art_bound5", "art_pixel_bound5"])
 def test_pixels_at_their_bound_come_back(world: World, tiny_policy: Policy, name: str) -> None:
-    """Pushed far beyond the bound, then called back to the seed picture."""
+    """Pixels are pushed far beyond the bound, then gradient steps lead back to the seed picture."""
     method = disturbed(made(world, tiny_policy, name), 3.0)
     seed = levels_to_tensor(decode_png(world.results / "seeds/arithmetic.png", 64))
     saturated = (method.levels() - seed).abs() == 5
@@ -169,7 +169,7 @@ def test_the_saved_png_is_what_the_last_forward_pass_saw(world: World, tiny_poli
 
 
 def test_free_numbers_get_a_gradient_and_the_model_does_not(world: World, tiny_policy: Policy) -> None:
-    """Pixels get theirs through the rounding."""
+    """Pixels get their gradient through the rounding."""
     for name in ("art", "art_pixel", "soft_prompt"):
         method = made(world, tiny_policy, name)
         tiny_policy.prefill(PROBLEMS, method.prefix()).hidden.square().sum().backward()
@@ -281,7 +281,7 @@ def test_a_damaged_artifact_is_named(world: World, tiny_checkpoint: Path, name: 
     if path.name == "adapter_config.json":
         with pytest.raises(RecordError, match=f"^{path}: "):
             load_adapter_rank(workspace.artifact)
-    # a whole adapter is read at once: its folder is named where no file is missing
+    # an adapter is read as a whole: if no file is missing, the message names its folder
     named = path.parent if name == "lora" and damage == "truncated" else path
     with pytest.raises((CheckpointError, RecordError), match=f"^{named}: "):
         if name == "lora":

@@ -1,4 +1,4 @@
-"""Both families on checkpoints of their exact architecture."""
+"""Fixtures: both families on checkpoints of their exact architecture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from art.models.policy import Policy
 
 @pytest.fixture(scope="session", params=BUILDERS)
 def section(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelSection:
-    """An entry of ``models``, once a family."""
+    """An entry of ``models`` for each family."""
     folder = build(request.param, tmp_path_factory.mktemp("scaled") / request.param)
     return ModelSection(family=request.param, path=str(folder), device="cpu")
 
@@ -29,7 +29,7 @@ def policy(section: ModelSection) -> Policy:
 
 @pytest.fixture
 def double(section: ModelSection, policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Policy:
-    """The same in float64 throughout: norms, rotary angles and softmax, which go to float32 by themselves, too."""
+    """The model entirely in float64, also norms, rotary angles and softmax, which the code computes in float32."""
     made = type(policy)(Path(section.path), dtype=torch.float64)
     monkeypatch.setattr(torch, "float32", torch.float64)
     monkeypatch.setattr(torch, "float", torch.float64)

@@ -1,4 +1,4 @@
-"""The states of linear attention are transformers' own, in new tensors; rows are taken from all of them."""
+"""States of linear attention have the values of transformers' cache but in new tensors; rows can be taken from all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from art.tasks.generated.problems import problems
 
 
 def inputs(*numbers: float) -> Tensor:
-    """One row, one channel."""
+    """Inputs of one row and one channel."""
     return torch.tensor([[numbers]])
 
 
@@ -36,7 +36,7 @@ def test_a_convolution_continues_from_the_last_kernels_worth(
     )
     before = ours.conv_states[0]
     old = before.clone()
-    # The kernel's size is known from the first time.
+    # The second call takes the kernel size from the first.
     assert (
         ours.update_conv_state(inputs(*second)).tolist()
         == [[seen]]
@@ -56,7 +56,7 @@ def test_a_recurrent_state_is_replaced() -> None:
 
 
 def states(cache: DynamicCache) -> list[Tensor]:
-    """All tensors of a cache, each with a row a prompt."""
+    """All tensors of a cache; each has one row for each prompt."""
     found: list[Tensor] = []
     for layer in cache.layers:
         linear = isinstance(layer, ReplacingLinearLayer)
@@ -72,4 +72,4 @@ def test_rows_are_taken_from_every_state(tiny_policy: Policy) -> None:
     assert len(before) == 2 * 4 and all(len(state) == 3 for state in before)
     for old, new, still in zip(before, states(taken), states(cache), strict=True):
         assert torch.equal(new, torch.stack([old[2], old[0], old[2], old[1]]))
-        assert still is old, "the old cache is as it was"
+        assert still is old, "the old cache is unchanged"

@@ -1,4 +1,4 @@
-"""What a checkpoint may look like: where it lies, what its files must hold, and the families' exact architecture."""
+"""Checkpoints: where they may be, what their files must contain, and the exact architecture of the families."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def copied(section: ModelSection, tmp_path: Path) -> ModelSection:
-    """The checkpoint in a folder of its own, to be damaged."""
+    """A copy of the checkpoint, which tests may damage."""
     folder = tmp_path / "copy"
     shutil.copytree(section.path, folder)
     return section.model_copy(update={"path": str(folder)})
@@ -63,7 +63,7 @@ def test_structure_is_the_published_one(section: ModelSection, policy: Policy) -
         assert (
             first.linear_attn.conv_kernel_size == 4 and first.linear_attn.num_k_heads == first.linear_attn.num_v_heads
         )
-        assert last.self_attn.q_proj.out_features == 2 * last.self_attn.o_proj.in_features  # half of it is the gate
+        assert last.self_attn.q_proj.out_features == 2 * last.self_attn.o_proj.in_features  # half is the gate
         assert policy.language_model.rotary_emb.inv_freq.shape[0] == text.head_dim // 8  # pairs of a quarter
         assert sum(text.rope_parameters["mrope_section"]) == text.head_dim // 8
         assert not hasattr(tower, "deepstack_merger_list")
@@ -106,7 +106,7 @@ def test_a_repository_gives_one_commit_and_no_pickle_or_code(monkeypatch: pytest
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "someone/model").mkdir(parents=True)  # of no account: a commit was asked for
+    (tmp_path / "someone/model").mkdir(parents=True)  # not used, since a commit was asked for
     (tmp_path / "someone/model/config.json").write_text("{}")
     assert checkpoint_folder(ModelSection(path="someone/model", revision=COMMIT)) == tmp_path / "fetched"
     assert asked == [("someone/model", COMMIT)]
@@ -153,7 +153,7 @@ def test_the_section_says_device_and_type(section: ModelSection, monkeypatch: py
     elsewhere = load_policy(section)
     held = [*elsewhere.model.parameters(), elsewhere.forbidden]
     assert elsewhere.device.type == "meta" and {tensor.device.type for tensor in held} == {"meta"}
-    assert elsewhere.model.dtype == torch.bfloat16  # as everywhere but on the CPU
+    assert elsewhere.model.dtype == torch.bfloat16  # the default everywhere but on the CPU
 
 
 def test_it_is_loaded_silently_and_frozen(section: ModelSection, capfd: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +186,7 @@ def test_weights_in_shards_are_the_same(copied: ModelSection, policy: Policy) ->
 
 def test_missing_weights_are_refused_and_those_of_further_heads_ignored(copied: ModelSection, policy: Policy) -> None:
     folder = Path(copied.path)
-    add_tensor(folder, "mtp.fc.weight")  # the published files hold a head that predicts several tokens
+    add_tensor(folder, "mtp.fc.weight")  # published files contain a head that predicts several tokens
     assert same_weights(load_policy(copied), policy)
     drop_tensor(folder, "model.visual.patch_embed.proj.bias")
     drop_tensor(folder, "model.language_model.norm.weight")

@@ -1,4 +1,4 @@
-"""Where a model runs and what a record says of that, with and without a GPU (torch's answers are made up)."""
+"""Choice of device and dtype, and what a record says of the machine, with and without a GPU (torch is mocked)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy of every family against transformers' own road (processor and forward pass), and its gradients."""
+"""The policy of each family against transformers' own processor and forward pass, and its gradients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PREFIXES = {"none": Prefix(), "text": Prefix(text="a red coin"), "image": IMAGE,
 
 
 class StillProcessor(Qwen3VLProcessor):
-    """The families' processor without its video half, which would need torchvision."""
+    """The families' processor without its video part, which would need torchvision."""
 
     def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> type:
         return type(argument)
@@ -45,7 +45,7 @@ def mixed() -> list[Problem]:
 
 @pytest.fixture(scope="module")
 def processor(section: ModelSection) -> StillProcessor:
-    """The checkpoint's own, as anybody would load it."""
+    """The checkpoint's own processor, as transformers loads it."""
     tokenizer = AutoTokenizer.from_pretrained(section.path)
     return StillProcessor(
         AutoImageProcessor.from_pretrained(section.path), tokenizer, None, chat_template=tokenizer.chat_template
@@ -53,7 +53,7 @@ def processor(section: ModelSection) -> StillProcessor:
 
 
 def processed(processor: StillProcessor, problem: Problem, prefix: Prefix) -> dict[str, Tensor]:
-    """What transformers' processor gives the model."""
+    """The inputs that transformers' processor makes for the model."""
     text = problem.question if prefix.text is None else f"{prefix.text}\n{problem.question}"
     content: list[dict[str, Any]] = [{"type": "text", "text": text}]
     if prefix.image is not None:
@@ -70,7 +70,7 @@ def processed(processor: StillProcessor, problem: Problem, prefix: Prefix) -> di
 
 
 def continued(inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
-    """The same with (length,) completion tokens behind the prompt."""
+    """The inputs with completion tokens (length,) after the prompt."""
     tail = {
         "input_ids": tokens,
         "attention_mask": torch.ones_like(tokens),
@@ -83,7 +83,7 @@ def continued(inputs: dict[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
 
 
 def completions(prompts: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens and mask of two completions a prompt, of unequal length, and the prompt of each row."""
+    """Tokens and mask of two completions of unequal length for each prompt, and the prompt of each row."""
     tokens = torch.arange(6 * prompts).view(-1, 3) % 97 + 20
     mask = torch.ones_like(tokens, dtype=torch.bool)
     mask[0, 2] = mask[3, 1:] = False
@@ -115,7 +115,7 @@ def test_image_positions_are_transformers_own(policy: Policy, mixed: list[Proble
     row, column = torch.arange(side).repeat_interleave(side), torch.arange(side).repeat(side)
     seen = torch.stack([torch.zeros_like(row), row, column]) + begin
     assert torch.equal(positions[:, begin : begin + VISUAL], seen)
-    assert positions[:, begin + VISUAL].tolist() == [begin + side] * 3  # the text goes on behind the larger side
+    assert positions[:, begin + VISUAL].tolist() == [begin + side] * 3  # the text continues after the larger side
 
 
 # -- forward pass --------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_one_token_needs_no_further_pass(policy: Policy, mixed: list[Problem], g
     with torch.set_grad_enabled(gradients):
         state = policy.prefill(mixed[:2], Prefix())
         made = policy.logprobs(state, tokens, torch.tensor([[True], [False]]), 0.5)
-        assert state.cache.get_seq_length() == state.attention.shape[1], "nothing was added"
+        assert state.cache.get_seq_length() == state.attention.shape[1], "no pass was needed"
     logits = policy.model.lm_head(state.hidden)[0].double()
     allowed = [token for token in range(len(logits)) if token not in policy.forbidden_tokens]
     wanted = 2 * float(logits[30]) - float((2 * logits[allowed]).exp().sum().log())
@@ -300,7 +300,7 @@ def test_gpu_equals_cpu(section: ModelSection, policy: Policy, mixed: list[Probl
 
 @pytest.mark.parametrize("kind", ["image", "embeddings"])
 def test_gradient_of_the_objective_equals_finite_differences(double: Policy, mixed: list[Problem], kind: str) -> None:
-    """DAPO off-policy: advantages of both signs, ratios apart from 1."""
+    """DAPO off-policy: advantages of both signs, and ratios that differ from 1."""
     generator = torch.Generator().manual_seed(0)
     start = getattr(PREFIXES[kind], kind).double()
     step = 1e-3 if kind == "image" else 1e-6
@@ -329,7 +329,7 @@ def test_gradient_of_the_objective_equals_finite_differences(double: Policy, mix
 def test_one_pass_for_all_is_that_of_each_sample_alone(
     double: Policy, processor: StillProcessor, mixed: list[Problem]
 ) -> None:
-    """One vision pass, and one pass a prompt, against transformers' own pass over each whole sample."""
+    """One vision pass and one pass for each prompt, against transformers' own pass over each whole sample."""
     tokens, mask, rows = completions(2)
     weights = torch.tensor([[0.3], [-1.0], [0.5], [0.9]])
     shared = levels_to_tensor(PICTURE).double().requires_grad_()

@@ -1,4 +1,4 @@
-"""What is read from preprocessor_config.json, and the sizes that it allows."""
+"""Settings that are read from preprocessor_config.json, and the picture sizes that they allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in a prompt: text through the chat template, slots, padding, and which tokens are special."""
+"""What a prompt contains: text through the chat template, slots, padding, and which tokens are special."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def question(text: str, **more: Any) -> Problem:
 
 @pytest.fixture
 def template(policy: Policy, monkeypatch: pytest.MonkeyPatch):
-    """Put another chat template in the place of the checkpoint's."""
+    """Replace the checkpoint's chat template by another one."""
     monkeypatch.setattr(policy.prompts, "_encoded", {})
     return lambda text: monkeypatch.setattr(policy.tokenizer, "chat_template", text)
 
@@ -103,7 +103,7 @@ def test_a_completion_may_hold_all_tokens_but_special_ones_and_may_end(policy: P
     assert policy.end_tokens == ends and policy.end_token == ends[0]
     assert policy.ends(torch.tensor([[5, ends[0]], [ends[1], 6]])).tolist() == [[False, True], [True, False]]
     kept_out = ["<|im_start|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
-    rows = range(max(policy.tokenizer.get_vocab().values()) + 1, 704)  # of the embeddings that stand for no token
+    rows = range(max(policy.tokenizer.get_vocab().values()) + 1, 704)  # rows of the embeddings that belong to no token
     assert len(rows) > 100
     wanted = {*policy.tokenizer.convert_tokens_to_ids(kept_out), *rows}
     assert policy.forbidden_tokens == sorted(wanted)
@@ -134,7 +134,7 @@ def test_prompts_are_encoded_once_a_problem_and_a_shape_of_prefix(policy: Policy
 def test_a_template_without_a_place_for_the_image_is_refused(policy: Policy, template) -> None:
     template("{{ messages[0].role }}")
     one = question("How many?")
-    with pytest.raises(RecordError, match=rf"problem {one.id}: 0 places for 64 prefix vectors"):
+    with pytest.raises(RecordError, match=rf"problem {one.id}: 0 placeholders in its prompt, not 64$"):
         policy.prompts.encode(one, IMAGE)
 
 

@@ -1,4 +1,4 @@
-"""What the policy shows its vision tower is what the checkpoint's own processor makes."""
+"""The policy gives its vision tower the same rows as the checkpoint's own processor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from art.pictures.logits import levels_to_tensor
 from art.pictures.png import random_image
 from art.pictures.seeds import draw
 
-# Files of other checkpoints: limits, normalisation and patches that differ from Qwen's, switches, the older size keys.
+# Files of other checkpoints, with limits, normalisation and patches that differ from Qwen's, do_* switches, and the
+# older size keys.
 OTHERS: dict[str, dict[str, Any]] = {
     "unequal channels": {"image_mean": [0.48, 0.45, 0.40], "image_std": [0.26, 0.27, 0.28]},
     "not normalised": {"do_normalize": False},
@@ -33,7 +34,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "patches of 8": {"patch_size": 8, "merge_size": 4, "temporal_patch_size": 3},
     "older keys": {"min_pixels": 64 * 64, "max_pixels": 512 * 512},
 }
-# A picture of 2 x 4 pixels: hundreds are the channel, tens the row, units the column.
+# A picture of 2 x 4 pixels whose values name their place: hundreds the channel, tens the row, units the column.
 TINY = torch.tensor(
     [[[100 * channel + 10 * y + x for x in range(4)] for y in range(2)] for channel in range(3)]
 ).float()
@@ -43,7 +44,7 @@ Shown = Callable[..., tuple[Tensor, Tensor]]
 
 @pytest.fixture
 def shown(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Shown:
-    """The rows and the grid that the policy hands to its tower for a picture, by a folder's file."""
+    """The rows and the grid that the policy gives its tower for a picture, with the settings of a folder's file."""
 
     def give(levels: Tensor, folder: Path) -> tuple[Tensor, Tensor]:
         given: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""The common half of the engines: gaps, replies as rollouts, and the engine that is the policy itself."""
+"""What all engines share: mismatches, replies as rollouts; and the engine that is the policy itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def place(policy: Policy, tmp_path: Path) -> EngineContext:
 
 
 def replies(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
-    """What an engine says that makes the same prompts as we do."""
+    """Replies of an engine that makes the same prompts as we do."""
     rows = [[([5, 6, 7], [-1.0, -2.0, -3.0]), ([8], [-0.5])], [([9, 9], [-4.0, -0.25]), ([], [])]]
     return [Reply(list(policy.prompts.encode(one, prefix)[0]), row) for one, row in zip(some, rows, strict=True)]
 
@@ -57,7 +57,7 @@ def replies(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
     ],
 )
 def test_gap_by_hand(ours: list[float], theirs: list[float], effective: float) -> None:
-    """Differences of ln 2, 0 and 2 ln 2, one up and one down."""
+    """The log-probabilities differ by ln 2, 0 and 2 ln 2, one upwards and one downwards."""
     gap = measure_mismatch(torch.tensor(ours).log(), torch.tensor(theirs).log())
     assert gap.tokens == 3
     assert gap.mean == pytest.approx(math.log(2)) and gap.maximum == pytest.approx(2 * math.log(2))
@@ -119,21 +119,22 @@ def test_an_image_that_was_expanded_twice_is_an_error(tiny_policy: Policy, some:
     found, wanted = tiny_policy.prompts.image_token, ids[end]
     assert f"problem {some[1].id}" in str(caught.value)
     assert f"has {len(twice)} tokens, ours {len(ids)}" in str(caught.value)
-    assert f"number {end}, {found} and {wanted}:" in str(caught.value)
+    assert f"number {end}, theirs {found}, ours {wanted}:" in str(caught.value)
 
 
 @pytest.mark.parametrize("prefix", [Prefix(), Prefix(text="a red coin"), IMAGE])
 def test_another_template_is_an_error(tiny_policy: Policy, some: list[Problem], prefix: Prefix) -> None:
-    """One that thinks: the prompt is ours up to its end, and goes on otherwise."""
+    """A template that thinks: the prompt is the same as ours except for its end."""
     said = replies(tiny_policy, some, prefix)
     cut = said[0].prompt[:-2]
     said[0] = Reply(cut, said[0].completions)
-    with pytest.raises(EngineError, match=rf"problem {some[0].id}.*number {len(cut)}, None and \d+: another template"):
+    refused = rf"problem {some[0].id}.*number {len(cut)}, theirs None, ours \d+: another template"
+    with pytest.raises(EngineError, match=refused):
         rollouts_of(said, some, tiny_policy, prefix)
 
 
 def with_placeholders(policy: Policy, some: list[Problem], prefix: Prefix) -> list[Reply]:
-    """vLLM's server has a token of its own in the place of embeddings."""
+    """The prompt as vLLM's server returns it, with its own token in the place of embeddings."""
     slots = [policy.prompts.encode(one, prefix)[1] for one in some]
     return [
         Reply([0 if free else token for token, free in zip(one.prompt, slot, strict=True)], one.completions)
@@ -163,9 +164,8 @@ def test_outside_of_the_slot_and_in_its_length_nothing_may_differ(
     else:
         said[0].prompt[place] += 1
     theirs = None if where == "end in the slot" else ids[place] + 1
-    with pytest.raises(
-        EngineError, match=rf"problem {some[0].id}: .*number {place}, {theirs} and {ids[place]}: another"
-    ):
+    refused = rf"problem {some[0].id}: .*number {place}, theirs {theirs}, ours {ids[place]}: another"
+    with pytest.raises(EngineError, match=refused):
         rollouts_of(said, some, tiny_policy, prefix)
 
 

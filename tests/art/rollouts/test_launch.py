@@ -1,6 +1,6 @@
-"""The server as a child: how it is started, what is said when it does not start, and that nothing is left of it.
+"""The server as a child process: how it starts, the message when it does not start, and that it ends completely.
 
-``vllm`` is a stand-in here: a folder on the child's path, with a module of the server's name.
+``vllm`` is a stand-in here: a folder on the child's path that has a module with the server's name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from art.rollouts.engines import EngineError
 from art.rollouts.launch import LaunchedServer
 
 ROOT = Path(__file__).parents[3]
-# Writes its command line, key and process id where it was told to, then answers /health.
+# Writes its command line, key and process id to the file that it is given, then answers /health.
 READY = """
 import json, os, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -49,7 +49,7 @@ print("loading weights", flush=True)
 Path(os.environ["TOLD"]).write_text(str(os.getpid()))
 time.sleep(600)
 """
-# Takes a moment to say goodbye when it is asked to end, in a file beside that.
+# When it is asked to end, it needs a moment to write a second file beside the first.
 POLITE = """
 import os, signal, sys, time
 
@@ -74,7 +74,7 @@ time.sleep(600)
 
 
 def stand_in(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make ``vllm`` such a module, for children; returns the file in which it says what it was told."""
+    """Make ``vllm`` such a module for child processes; returns the file in which it writes what it was given."""
     module = folder / "path/vllm/entrypoints/openai/api_server.py"
     module.parent.mkdir(parents=True)
     module.write_text(text)
@@ -84,7 +84,7 @@ def stand_in(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ended(pid: int) -> bool:
-    """Whether a process ends within ten seconds."""
+    """Whether a process ends within ten seconds; waits for it."""
     for _ in range(500):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
@@ -164,7 +164,7 @@ def test_one_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_a_killed_server_leaves_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """vLLM's engine core is a process of its own."""
+    """vLLM's engine core is a separate process."""
     core = 'import subprocess\ncore = subprocess.Popen(["sleep", "600"])\nprint("core", core.pid, flush=True)\n'
     told = stand_in(tmp_path, core + READY, monkeypatch)
     server = LaunchedServer({}, "name", tmp_path / "log", 60)
@@ -191,14 +191,15 @@ def test_a_server_that_stops_is_said_with_the_end_of_its_log(tmp_path: Path, mon
     with pytest.raises(EngineError) as caught:
         LaunchedServer({}, "name", tmp_path / "logs/server.log", 60)
     first, *log = str(caught.value).splitlines()
-    assert first == f"vLLM's server stopped while it started; exit status 1; the end of {tmp_path}/logs/server.log:"
+    assert first == f"vLLM's server stopped before it was ready; exit status 1; the end of {tmp_path}/logs/server.log:"
     assert log == ["  a line of many"] * 10 + ["  \ufffd", "  no memory left"]
 
 
 def test_without_vllm_the_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "vllm.py").write_text("raise ModuleNotFoundError(\"No module named 'vllm'\")\n")  # also where it is
+    # The stand-in raises, so that this also holds where vLLM is installed.
+    (tmp_path / "vllm.py").write_text("raise ModuleNotFoundError(\"No module named 'vllm'\")\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(EngineError, match=r"stopped while it started; exit status 1(.|\n)*No module named 'vllm'"):
+    with pytest.raises(EngineError, match=r"stopped before it was ready; exit status 1(.|\n)*No module named 'vllm'"):
         LaunchedServer({}, "name", tmp_path / "log", 60)
 
 
@@ -207,7 +208,7 @@ def test_a_server_that_is_never_ready_is_ended(tmp_path: Path, monkeypatch: pyte
     late = itertools.chain([599.0], itertools.count(601.0))
     times = [100.0]
 
-    def clock() -> float:  # the time is up soon after the child is there
+    def clock() -> float:  # the time ends soon after the child has started
         times.append(next(late) if told.exists() and told.read_text() else 100.0)
         return times[-1]
 
@@ -240,4 +241,4 @@ def test_the_server_ends_with_a_parent_that_is_killed(tmp_path: Path, monkeypatc
         assert Path(f"/proc/{child}").exists()
         parent.send_signal(signal.SIGKILL)
     assert parent.returncode == -signal.SIGKILL and ended(child)
-    assert told.with_name("told.goodbye").exists(), "it was asked to, not killed"
+    assert told.with_name("told.goodbye").exists(), "it was asked to end, not killed"

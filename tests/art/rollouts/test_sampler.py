@@ -1,4 +1,4 @@
-"""The sampler's tokens and log-probabilities against fresh passes and transformers' own generate."""
+"""The sampler's tokens and log-probabilities against new forward passes and transformers' own generate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def some() -> list[Problem]:
 
 @pytest.fixture
 def eager_end(tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Policy:
-    """The policy with a likelier end token, so that rows end at different lengths."""
+    """The policy with a more likely end token, so that rows end at different lengths."""
     plain = tiny_policy.forbidden.clone()
     plain[tiny_policy.end_token] = 3.0
     monkeypatch.setattr(tiny_policy, "forbidden", plain)
@@ -34,7 +34,7 @@ def eager_end(tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Policy:
 
 @pytest.fixture
 def few_words(tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> Policy:
-    """The policy with three likely tokens, and an end now and then: rows repeat themselves and have several lengths."""
+    """The policy with three likely tokens and sometimes an end: rows repeat tokens and have several lengths."""
     biased = tiny_policy.forbidden.clone()
     biased[FEW] = 6.0
     biased[tiny_policy.end_token] = 5.0
@@ -69,7 +69,7 @@ def test_log_probabilities_equal_a_fresh_forward_pass(
 
 
 def test_temperature_divides_the_logits(tiny_policy: Policy) -> None:
-    """Field lesson 3: log-probabilities at temperature T are those of logits / T."""
+    """Log-probabilities at temperature T are those of logits / T."""
     hidden = torch.randn(2, 64, generator=seeded())
     logits = tiny_policy.model.lm_head(hidden) + tiny_policy.forbidden
     for temperature in (0.5, 1.0, 2.0):
@@ -92,7 +92,9 @@ def test_rows_end_with_the_end_token_and_are_masked_behind_it(eager_end: Policy,
 
 
 def test_dropping_finished_rows_changes_nothing(eager_end: Policy, some: list[Problem]) -> None:
-    """Greedy: each problem alone and all together give the same tokens, though they end at different steps."""
+    """With greedy decoding, each problem alone and all together give the same tokens, though rows end at different
+    steps.
+    """
     together = sample(eager_end, some, Prefix(), 1, Decoding(0.0, 12))
     for row, problem in enumerate(some):
         alone = sample(eager_end, [problem], Prefix(), 1, Decoding(0.0, 12))
@@ -160,20 +162,20 @@ def test_inverse_cdf_takes_each_token_for_its_share() -> None:
 
 
 def test_inverse_cdf_divides_by_the_whole() -> None:
-    """Probabilities that do not add up to 1, as rounding leaves them."""
+    """After rounding, probabilities may not add up to 1."""
     uniforms = torch.tensor([0.49, 0.51, 1 - 2**-53], dtype=torch.float64)
     assert inverse_cdf(torch.tensor([0.25, 0.25, 0.0]).log().expand(3, 3), uniforms).tolist() == [0, 1, 1]
 
 
 def test_inverse_cdf_reaches_tokens_too_rare_for_single_precision() -> None:
-    """Four of 2^-26 each, behind one of almost 1: in float32 the sum would stand still."""
+    """Four tokens of probability 2^-26 after one of almost 1: in float32 the sum would not grow."""
     shares = torch.tensor([1.0, *4 * [2.0**-26]])
     uniforms = 1 - 2.0**-24 + (torch.arange(4, dtype=torch.float64) + 0.5) * 2.0**-26
     assert inverse_cdf(shares.log().expand(4, 5), uniforms).tolist() == [1, 2, 3, 4]
 
 
 def test_forbidden_tokens_are_never_sampled(tiny_policy: Policy, some: list[Problem]) -> None:
-    """At a temperature that makes all tokens alike, only ordinary tokens and the end come."""
+    """At a temperature that makes all tokens equally likely, only ordinary and end tokens are sampled."""
     made = sample(tiny_policy, some, Prefix(), 64, Decoding(1e6, 8), seeded())
     seen = set(made.tokens[made.mask].tolist())
     special = set(tiny_policy.tokenizer.convert_tokens_to_ids(
@@ -186,7 +188,7 @@ def test_forbidden_tokens_are_never_sampled(tiny_policy: Policy, some: list[Prob
 
 
 def test_samples_follow_the_distribution(tiny_policy: Policy, some: list[Problem]) -> None:
-    """First tokens of many samples: mean log-probability is the negative entropy, up to the sampling error."""
+    """The mean log-probability of many first tokens is the negative entropy, up to the sampling error."""
     made = sample(tiny_policy, some[:1], Prefix(), 4000, Decoding(0.3, 1), seeded())
     with torch.no_grad():
         distribution = tiny_policy.log_distribution(tiny_policy.prefill(some[:1], Prefix()).hidden, 0.3)[0]
@@ -209,7 +211,7 @@ def test_presence_penalty_lowers_each_seen_token_once(tiny_policy: Policy, some:
 def test_log_probabilities_under_a_presence_penalty(
     few_words: Policy, some: list[Problem], temperature: float, penalty: float
 ) -> None:
-    """Those of each row's logits, less the penalty at what the row has said before (however often), renormalised."""
+    """From each row's logits, the penalty is subtracted once at every token that the row already has; then softmax."""
     made = sample(few_words, some, Prefix(), 3, Decoding(temperature, 10, presence_penalty=penalty), seeded())
     rows = completions(made)
     if temperature:
@@ -239,7 +241,7 @@ def test_any_end_token_ends_a_row(few_words: Policy, some: list[Problem], monkey
 def test_no_pass_follows_the_last_token(
     few_words: Policy, some: list[Problem], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither when there is no room for another one, nor when all rows have ended."""
+    """Neither at the length limit, nor when all rows have ended."""
     passes, advance = [], few_words.advance
     monkeypatch.setattr(few_words, "advance", lambda *rest: (passes.append(1), advance(*rest))[1])
     sample(few_words, some, Prefix(), 1, Decoding(0.0, 4))
@@ -265,7 +267,7 @@ def test_prompt_tokens_count_the_prefix_and_no_padding(tiny_policy: Policy, some
 def test_one_number_that_is_none_is_an_error(
     tiny_policy: Policy, some: list[Problem], monkeypatch: pytest.MonkeyPatch, temperature: float
 ) -> None:
-    """In the second row of the third token: the message says which token."""
+    """A NaN at the third token of the second row: the message says which token."""
     calls, original = [], tiny_policy.log_distribution
 
     def spoilt(hidden: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How a server is reached: the client, a server of the engine's own, and what is said when one fails."""
+"""How a server is reached: the client, a server that the engine starts, and the messages when a server fails."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def ask(policy: Policy, fake: FakeServer, **settings: Any) -> Rollouts:
 
 
 def test_a_completion_that_does_not_fit_is_refused(tiny_policy: Policy, fake: FakeServer, some: list[Problem]) -> None:
-    """vLLM would cut it short without a word."""
+    """vLLM would cut it short without a message."""
     made = engine(tiny_policy, fake.url, max_model_len=64)
     length = len(tiny_policy.prompts.encode(some[0], Prefix())[0])
     made.sample(some[:1], Prefix(), 1, Decoding(1.0, 64 - length))
@@ -171,7 +171,7 @@ def test_another_key(tiny_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(EngineError, match=r"AuthenticationError.*401") as caught:
             engine(tiny_policy, fake.url)
         assert "retries" not in str(caught.value)
-        assert fake.keys == ["wrong"], "asked once: another try would not help"
+        assert fake.keys == ["wrong"], "asked once, since another try would not help"
 
 
 def test_no_answer_in_time(tiny_policy: Policy, fake: FakeServer) -> None:
@@ -201,7 +201,7 @@ def test_a_lasting_fault_ends_after_the_retries(tiny_policy: Policy, fake: FakeS
 
 
 def without(*path: str | int) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What takes an entry out of an answer, as a server that is no vLLM leaves it out."""
+    """A function that removes an entry from an answer, as a server other than vLLM would."""
 
     def change(answer: dict[str, Any]) -> dict[str, Any]:
         *way, last = path
@@ -255,5 +255,5 @@ def test_a_malformed_answer_names_the_server_and_what_it_lacks(
 
 def test_another_prompt_is_refused(tiny_policy: Policy, fake: FakeServer) -> None:
     fake.spoil = put([1, 2, 3], "prompt_token_ids")
-    with pytest.raises(EngineError, match=r"the engine's prompt has 3 tokens.*number 0, 1 and"):
+    with pytest.raises(EngineError, match=r"the engine's prompt has 3 tokens.*number 0, theirs 1, ours \d"):
         ask(tiny_policy, fake)

@@ -1,4 +1,4 @@
-"""The engine that asks a server, through HTTP on loopback: what is asked, what comes back and what fails."""
+"""The server engine, over HTTP on loopback: its requests, the answers, and adapters."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def conversation() -> Problem:
 
 @pytest.fixture(scope="module")
 def some() -> list[Problem]:
-    """A plain one, one with tools, and a conversation in which a tool was called."""
+    """A plain problem, one with tools, and a conversation in which a tool was called."""
     return [*(problems(task, "test", 1, 0)[0] for task in ("arithmetic", "tool_call")), conversation()]
 
 
@@ -80,7 +80,7 @@ def test_log_probabilities_are_the_policys(
     assert made.tokens.shape == (6, 6) and made.mask.any(dim=1).all()
     ours = own_logprobs(tiny_policy, some, prefix, made, temperature)
     torch.testing.assert_close(made.logprobs, ours, rtol=0, atol=1e-4)
-    # A shuffled answer, or another prefix, would not agree.
+    # A wrong order of answers, or another prefix, would not agree.
     other = own_logprobs(tiny_policy, some, Prefix(text="another one"), made, temperature)
     assert (made.logprobs - other).abs().max() > 1e-3
 
@@ -193,7 +193,7 @@ def test_the_key_is_the_environments(tiny_policy: Policy, some: list[Problem], m
 def test_requests_are_under_way_together(
     tiny_policy: Policy, fake: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many as there may be: each waits until all are there."""
+    """All allowed requests are sent at once: each waits until all have arrived."""
     made, meeting = engine(tiny_policy, fake.url), threading.Barrier(CONCURRENCY)
     create = made.client.chat.completions.create
     monkeypatch.setattr(made.client.chat.completions, "create", lambda **body: (meeting.wait(20), create(**body))[1])
@@ -230,7 +230,7 @@ def test_an_adapter_is_loaded_and_asked_for(
 def test_each_adapter_has_a_new_name_and_the_last_one_goes(
     tiny_policy: Policy, fake: FakeServer, some: list[Problem], adapter: Path
 ) -> None:
-    """A prompt that is cached under a name must not serve the next adapter."""
+    """A prompt that is cached under a name must not be used for the next adapter."""
     loaded = engine(tiny_policy, fake.url)
     for _ in range(3):
         loaded.load_adapter(adapter)
@@ -239,14 +239,14 @@ def test_each_adapter_has_a_new_name_and_the_last_one_goes(
     assert len(set(names)) == 3 and [body["model"] for body in fake.requests] == names
     assert list(fake.names) == [MODEL, names[-1]]
     loaded.close()
-    assert list(fake.names) == [MODEL], "somebody else's server is left as it was"
+    assert list(fake.names) == [MODEL], "a server that runs on keeps no adapter of ours"
 
 
 @pytest.mark.parametrize("lost", ["load", "unload"])
 def test_an_answer_that_was_lost_does_not_matter(
     tiny_policy: Policy, fake: FakeServer, adapter: Path, lost: str
 ) -> None:
-    """The request is sent again, and the server says that it has been done."""
+    """The request is sent again, and the server says that it was already done."""
     loaded = engine(tiny_policy, fake.url)
     loaded.load_adapter(adapter)
     fake.adapter_faults = iter([None, "drop"] if lost == "unload" else ["drop"])

@@ -1,4 +1,4 @@
-"""Training through a server: the same artifact, the gap in the log, adapters that are loaded, and servers that die."""
+"""Training through a server: the same artifact, the mismatch in the log, loaded adapters, and servers that die."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from art.training.session import opened
 
 @pytest.fixture
 def vowels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reward that random weights get now and then: the share of vowels in what was said."""
+    """A reward that random weights sometimes get: the share of vowels in the completion."""
 
     class Vowels:
         @staticmethod
@@ -63,13 +63,13 @@ def test_training_through_a_server(
     assert record.engine == f"server, vllm {VERSION}"
     start, *steps = log(folder)
     assert start.gap_mean is None and [step.step for step in steps] == [1, 2, 3]
-    rounding = 1e-2 if method == "soft_prompt" else 1e-4  # embeddings go in bfloat16
+    rounding = 1e-2 if method == "soft_prompt" else 1e-4  # embeddings are sent in bfloat16
     for step in steps:
         assert 0 < step.gap_tokens <= step.completion_tokens
         assert 0 <= step.gap_mean <= step.gap_max < rounding and step.effective_share == pytest.approx(1, abs=1e-3)
         assert step.gradient_norm > 0 and step.ratio_clipped < 1
         assert {"rollout", "correction"} <= set(step.seconds)
-    # LoRA: at the start and after each step's updates, for the next rollout or the check on validation problems.
+    # LoRA: loaded at the start and after each step's updates, for the next rollout or validation.
     assert len(loaded) == (4 if method == "lora" else 0)
     assert ["weight_sync" in step.seconds for step in steps] == [False, *2 * [method == "lora"]]
     assert b"gap_mean" in contents(folder)["train.jsonl"] and b'"gap_mean":null' in plain["train.jsonl"]
@@ -98,7 +98,7 @@ def trainer(world: World, method: str, **sections: dict) -> Iterator[Trainer]:
 
 @pytest.mark.parametrize("cap", [2.0, 1.5, None])
 def test_the_importance_of_a_known_gap(world: World, tiny_policy: Policy, vowels: None, cap: float | None) -> None:
-    """Log-probabilities too low by 0, 1/2 or 1, by the token: weights 1, 1.65, 2.72."""
+    """Log-probabilities are too low by 0, 1/2 or 1, depending on the token: weights 1, 1.65, 2.72."""
 
     def shift(tokens: torch.Tensor) -> torch.Tensor:
         return 0.5 * (tokens % 3)
@@ -120,7 +120,7 @@ def test_the_importance_of_a_known_gap(world: World, tiny_policy: Policy, vowels
     for group in groups:
         weights = torch.ones(group.mask.shape) if cap is None else shift(group.tokens).exp().clamp(max=cap)
         total += float((weights * group.advantages.unsqueeze(1))[group.mask].sum())
-    # On-policy the ratio is 1, so the loss is the mean of weight * advantage; the gap clips nothing.
+    # On-policy the ratio is 1, so the loss is the mean of weight * advantage; the mismatch clips nothing.
     assert float(loss.detach()) == pytest.approx(-total / count, abs=1e-5)
     assert float(clipped) == 0.0
     if cap is not None:
@@ -133,7 +133,7 @@ def test_a_logged_gap_is_the_servers(world: World, tiny_policy: Policy, vowels: 
         folder = run(world, "lora", engine=through(fake), training={"steps": 2})
     for step in log(folder)[1:]:
         assert step.gap_mean == pytest.approx(0.25, abs=1e-4) and step.gap_max == pytest.approx(0.25, abs=1e-3)
-        assert step.effective_share == pytest.approx(1.0, abs=1e-4), "all tokens alike: none counts more than another"
+        assert step.effective_share == pytest.approx(1.0, abs=1e-4), "all tokens have the same weight"
 
 
 @pytest.mark.parametrize("method", ["art", "lora"])

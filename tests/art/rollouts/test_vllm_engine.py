@@ -1,4 +1,4 @@
-"""vLLM beside us, with a stand-in for its package: what it is told, what comes back, what fails, and its end."""
+"""The engine ``vllm.LLM``, with a stand-in for its package: its arguments, its answers, failures, and its end."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_completions_come_back_as_they_are(engine: Engine, opened: list[FakeLLM]
 def test_prompts_go_unexpanded_with_one_picture(
     engine: Engine, opened: list[FakeLLM], some: list[Problem], tiny_policy: Policy
 ) -> None:
-    """vLLM puts the visual tokens in itself, and sees one picture once."""
+    """vLLM puts the visual tokens in itself, and encodes one picture once."""
     engine.sample(some, IMAGE, 1, Decoding(1.0, 1))
     prompts = opened[0].calls[0][0]
     for problem, prompt in zip(some, prompts, strict=True):
@@ -152,7 +152,7 @@ def test_each_adapter_is_loaded_under_a_new_name_and_asked_for(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A prompt that is cached under a name must not serve the next adapter."""
+    """A prompt that is cached under a name must not be used for the next adapter."""
     monkeypatch.chdir(tmp_path)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -212,8 +212,8 @@ def test_closing_ends_what_is_left_of_it(opened: list[FakeLLM], place: EngineCon
     engine.close()
     opened[0].core.join(60)
     assert opened[0].down and opened[0].core.exitcode == -9
-    assert engine._guard.returncode is not None, "nobody waits for our end any more"
-    engine.close()  # what has ended is no fault
+    assert engine._guard.returncode is not None, "the guard has ended"
+    engine.close()  # closing twice is no error
 
 
 def test_its_processes_end_when_ours_is_gone(opened: list[FakeLLM], place: EngineContext) -> None:

@@ -1,4 +1,4 @@
-"""What vLLM is told, and what is said where there is no vLLM."""
+"""The options and environment of vLLM, and the message where vLLM is not installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKPOINT = str(Path(__file__).parents[3] / "checkpoints/tiny-1m")
 
 
 def arguments(**changes: Any) -> dict[str, Any]:
-    """Those of a checkpoint with 4,096 positions."""
+    """Arguments for a checkpoint with 4,096 positions."""
     given = {"device": "cpu", "positions": 4096, "adapter_rank": None, "adapters": 1} | changes
     text = SimpleNamespace(max_position_embeddings=given["positions"])
     model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: text))
@@ -62,7 +62,7 @@ def test_room_for_a_rank(rank: int, room: int) -> None:
 
 
 def test_its_processes_have_our_environment_but_no_limit_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Snakemake sets them; vLLM counts its own threads.  What the person has set stays."""
+    """The limits are removed as Snakemake sets them; vLLM chooses its own threads.  Variables of the user stay."""
     given = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OURS": "too", "HF_HUB_OFFLINE": "0"}
     monkeypatch.setattr(os, "environ", given)
     assert environment() == {

@@ -1,4 +1,4 @@
-"""The serving check with a stand-in for vLLM's server: what is asked, what is written, what fails."""
+"""The serving check with a stand-in for vLLM's server: its requests, its files, its failures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from art.store.run_record import processor, versions
 from art.tasks.generated.problems import problems
 
 CONTROLS = {"no_image": {"kind": "no_image"}, "random_image": {"kind": "random_image", "draws": 2}}
-# Kind of the artifact, section and rank.  The adapters are of two ranks, the image of ART is not the first one.
+# Kind of the artifact, section and rank.  The adapters have two ranks, and ART's image is not the first image.
 ARTIFACTS = {
     "random_string": ("text", {"kind": "random_string", "draws": 2}, 0),
     "art": ("image", {"kind": "art"}, 0),
@@ -69,7 +69,7 @@ def settings(world: World, **sections: Any) -> Config:
 
 
 class Letters:
-    """A scorer that finds something in what random weights say."""
+    """A scorer that extracts an answer from what random weights write."""
 
     @staticmethod
     def judge(completion: str, problem: Problem) -> Judgement:
@@ -83,7 +83,7 @@ def policy(tiny_policy: Policy) -> Policy:
 
 @pytest.fixture(scope="module")
 def finished(tiny_inputs: Path, policy: Policy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Artifacts of all methods, and evaluations; more problems than are served, one of them veiled."""
+    """Artifacts and evaluations of all methods; more problems than the check asks, one of them veiled."""
     root = shutil.copytree(tiny_inputs, tmp_path_factory.mktemp("served") / "world")
     make_lively(root / "checkpoint")
     some = problems("arithmetic", "test", PROBLEMS + 2, 0)
@@ -104,7 +104,7 @@ def finished(tiny_inputs: Path, policy: Policy, tmp_path_factory: pytest.TempPat
 
 
 def shift_scores(server: FakeServer) -> None:
-    """The server's log-probabilities are too low, those of every third token id."""
+    """Make the server's log-probabilities of every third token id too low."""
     server.twist = lambda tokens, scores: scores - SHIFT * (tokens % 3 == 0)
 
 
@@ -116,7 +116,7 @@ def servers(policy: Policy) -> Iterator[list[Launched]]:
 
 @pytest.fixture(scope="module")
 def server(finished: World, policy: Policy) -> Launched:
-    """That of a check of everything, after its end."""
+    """The server of a check of all methods, after the check."""
     with launched(policy, module, shift_scores) as started:
         serve_check(settings(finished), "tiny", "arithmetic", finished.results)
     return started[0]
@@ -124,7 +124,7 @@ def server(finished: World, policy: Policy) -> Launched:
 
 @pytest.fixture
 def results(finished: World, tmp_path: Path) -> Path:
-    """A copy, for a check that others must not see."""
+    """A copy of the results, for a check whose files other tests must not see."""
     return shutil.copytree(finished.results, tmp_path / "results", ignore=shutil.ignore_patterns("serving"))
 
 
@@ -144,7 +144,7 @@ def picture(body: dict[str, Any]) -> bytes:
 
 
 def test_answers_of_the_server_are_the_evaluations(finished: World, server: Launched) -> None:
-    """Same model, same arithmetic: then each artifact has to answer as it did, and as no other."""
+    """Model and arithmetic are the same, so each artifact must answer as in its evaluation, and as no other one."""
     assert not server.open
     items = read_records(folder(finished.results) / "served.jsonl", ServedItem)
     answers = set()
@@ -188,11 +188,11 @@ def test_each_artifact_is_what_was_asked(finished: World, server: Launched) -> N
 
 
 def test_the_gap_is_measured_with_each_artifact(finished: World, server: Launched) -> None:
-    """Without its adapter, or with another prefix, the two would lie apart by more than what the server adds."""
+    """Without its adapter, or with another prefix, the mismatch would be larger than what the server adds."""
     gaps = read_records(folder(finished.results) / "gap.jsonl", GapRecord)
     assert [gap.method for gap in gaps] == list(METHODS)
     for gap in gaps:
-        share = gap.mean / SHIFT  # of tokens that are shifted, all by as much: weights e^SHIFT among ones
+        share = gap.mean / SHIFT  # of shifted tokens: their weight is e^SHIFT, that of others 1
         assert 0.1 < share < 0.7 and gap.maximum == pytest.approx(SHIFT, abs=1e-3)
         sums = 1 + share * (math.exp(SHIFT) - 1), 1 + share * (math.exp(2 * SHIFT) - 1)
         assert gap.effective == pytest.approx(sums[0] ** 2 / sums[1], abs=1e-3)
@@ -201,7 +201,7 @@ def test_the_gap_is_measured_with_each_artifact(finished: World, server: Launche
     assert len(bodies) == PROBLEMS * len(METHODS)
     for body in bodies:
         assert (body["n"], body["temperature"], body["max_completion_tokens"]) == (4, 1.0, LENGTH)
-        assert body["presence_penalty"] == 0, "the policy scores without one"
+        assert body["presence_penalty"] == 0, "the policy scores without a penalty"
 
 
 # -- cost ----------------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_what_is_measured(finished: World, server: Launched, policy: Policy) -> 
     wanted = [
         (repeat, *condition) for repeat in range(REPEATS) for condition in conditions[repeat:] + conditions[:repeat]
     ]
-    assert found == wanted, "in turn, each time another one first"
+    assert found == wanted, "in turn, each round with another one first"
     bare = sum(len(policy.prompts.encode(problem, Prefix())[0]) for problem in asked(finished)[:REQUESTS])
     for record in records:
         assert record.requests == REQUESTS and 0 < record.first_token_seconds <= record.seconds
@@ -223,9 +223,9 @@ def test_what_is_measured(finished: World, server: Launched, policy: Policy) -> 
 
 
 def test_what_the_measurements_ask(finished: World, server: Launched) -> None:
-    """In each, the requests take turns in the questions and in the copies of the first adapter, or of the image."""
+    """In each condition, requests use in turn the questions, and the copies of the first adapter or of the image."""
     timed = [body for body in server.requests if body.get("stream")]
-    rounds, conditions = REPEATS + 1, 1 + 2 * len(VARIANTS)  # one round more, which does not count
+    rounds, conditions = REPEATS + 1, 1 + 2 * len(VARIANTS)  # one more round, which is not recorded
     for body in timed:
         assert {name: value for name, value in body.items() if name not in ("messages", "model")} == {
             "temperature": 0.0,
@@ -238,7 +238,7 @@ def test_what_the_measurements_ask(finished: World, server: Launched) -> None:
         }
     questions = Counter(body["messages"][0]["content"][-1]["text"] for body in timed)
     assert questions == {problem.question: rounds * conditions for problem in asked(finished)[:REQUESTS]}
-    turns = [REQUESTS + REQUESTS // 3, REQUESTS // 3, REQUESTS // 3]  # alone, and among three
+    turns = [REQUESTS + REQUESTS // 3, REQUESTS // 3, REQUESTS // 3]  # as the only copy, and as one of three
     models = Counter(body["model"] for body in timed)
     assert [models.pop(f"copy-{number}") for number in range(3)] == [rounds * count for count in turns]
     assert models == {str(finished.root / "checkpoint"): rounds * REQUESTS * (1 + len(VARIANTS))}
@@ -248,13 +248,15 @@ def test_what_the_measurements_ask(finished: World, server: Launched) -> None:
     assert pictures[trained] == max(pictures.values()), "the image of ART, not the first one"
     levels = [np.asarray(Image.open(io.BytesIO(png))).astype(int) for png in pictures]
     for one, other in itertools.combinations(levels, 2):
-        assert 1 <= np.abs(one - other).sum() == (one != other).sum() <= 2, "copies differ in a level of a pixel"
+        assert 1 <= np.abs(one - other).sum() == (one != other).sum() <= 2, "a copy differs in one level of one pixel"
 
 
 def test_times_by_a_clock_of_our_own(
     finished: World, servers: list[Launched], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Begin, begin and first token of each of three requests, end: first tokens after 1, 2 and 7 seconds."""
+    """The clock is read at the start, at start and first token of each of three requests (1, 2 and 7 seconds), and at
+    the end.
+    """
     script = itertools.cycle([10, *(20, 21), *(30, 32), *(40, 47), 60])
     clock = SimpleNamespace(perf_counter=lambda: next(script), monotonic=itertools.count(5).__next__)
     monkeypatch.setattr(load, "time", clock)
@@ -303,7 +305,7 @@ def test_the_record_says_what_served(finished: World, server: Launched) -> None:
     assert (record.model, record.task, record.server) == ("tiny", "arithmetic", f"vllm {VERSION}")
     assert record.digest == serving_digest(settings(finished), "tiny", "arithmetic")
     assert (record.device, record.versions) == (processor(), versions())
-    assert record.cached == {"prefix": 0.2, "image": 0.75}, "of all engine cores together"
+    assert record.cached == {"prefix": 0.2, "image": 0.75}, "summed over all engine cores"
 
 
 def test_without_adapters_and_images_the_rest_is_measured(finished: World, policy: Policy, results: Path) -> None:
@@ -402,7 +404,7 @@ def test_nothing_runs_there(finished: World, servers: list[Launched]) -> None:
 def test_what_the_server_would_cut_short_is_refused_before_it_starts(
     finished: World, servers: list[Launched], policy: Policy
 ) -> None:
-    """The longest prompts are those with an image, which is not the first method's."""
+    """The longest prompts are those with an image, and the first method has none."""
     longest = max(len(policy.prompts.encode(problem, Prefix())[0]) for problem in asked(finished)) + 4 + 2
     room = longest + LENGTH
     ServeCheck(settings(finished, engine={"max_model_len": room}), "tiny", "arithmetic", finished.results)
@@ -414,7 +416,7 @@ def test_what_the_server_would_cut_short_is_refused_before_it_starts(
 def test_a_measurement_is_not_tried_again(
     finished: World, servers: list[Launched], results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second try would be a part of the time that is written down."""
+    """A second try would be part of the recorded time."""
     made, lost = FakeServer.completion, []
 
     def lose_one(self: FakeServer, body: dict[str, Any]) -> dict[str, Any]:

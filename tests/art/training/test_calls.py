@@ -1,4 +1,4 @@
-"""What the training loop gives its partners, which write it down: a recording engine and a recording scorer."""
+"""The calls that the training loop makes to its engine and scorer, which are recorded here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVER = {"kind": "server", "url": "http://nowhere/v1"}
 
 
 def keep_ten(world: World) -> None:
-    """A file whose length the number of problems a step does not divide."""
+    """A file whose length is no multiple of the problems in a step."""
     write_records(world.results / "tasks/arithmetic/train.jsonl", problems(world)[:10])
 
 
@@ -42,7 +42,7 @@ def keep_ten(world: World) -> None:
 def test_steps_walk_through_epochs_that_are_shuffled_by_seed_and_epoch(
     world: World, stage: Stage, seed: int, wanted: list[list[int]], seeds: int
 ) -> None:
-    """Written out: the order is part of what a result depends on.  Two problems of ten stay over in each epoch."""
+    """Literal values, since results depend on the order.  Two problems of ten are left over in each epoch."""
     keep_ten(world)
     stage.open()
     made = stage.trainer("soft_prompt", seed, training={"max_resamples": 0, "validate_every": 99})
@@ -53,7 +53,7 @@ def test_steps_walk_through_epochs_that_are_shuffled_by_seed_and_epoch(
 
 
 def test_degenerate_groups_are_drawn_anew_from_the_whole_file(world: World, stage: Stage) -> None:
-    """As often as is configured; problems and random numbers are others by step and attempt (written out)."""
+    """As often as configured; problems and random numbers differ by step and attempt (literal values)."""
     stage.open()
     made = stage.trainer("soft_prompt", training={"max_resamples": 2, "validate_every": 99})
     made.step(0)
@@ -71,7 +71,7 @@ def test_degenerate_groups_are_drawn_anew_from_the_whole_file(world: World, stag
 
 
 def test_only_what_is_missing_is_drawn_anew(world: World, stage: Stage) -> None:
-    """Groups 1, 2 and 4 teach at once; of the fresh draw one problem is asked, then the step has its four."""
+    """Groups 1, 2 and 4 are kept at once; one problem of the next draw is asked, then the step has its four."""
     flat, teaching = [(0, 0.5)] * 2, [(0, 0.0), (1, 1.0)]
     stage.open([*teaching, *teaching, *flat, *teaching, *teaching])
     made = stage.trainer("soft_prompt", training={"completions": 2, "max_resamples": 5, "validate_every": 99})
@@ -144,11 +144,11 @@ def test_validation_is_the_share_of_scores(world: World, stage: Stage) -> None:
 def test_another_engine_gets_the_adapter_before_it_samples_and_only_when_it_has_changed(
     world: World, stage: Stage
 ) -> None:
-    """A step without an update changes nothing; validation after an update loads what the next step needs."""
+    """A step without an update needs no new adapter; validation after an update loads what the next step needs."""
     flat, teaching = [(0, 0.0)] * 16, TEACHING * 8
     stage.open([*flat, *teaching, *FLAT * 4, *teaching, *teaching], shares=False)
     made = stage.trainer("lora", engine=SERVER, training={"max_resamples": 0, "validate_every": 2, "steps": 9})
-    for step in range(4):  # flat; taught and validated; taught; taught and validated
+    for step in range(4):  # degenerate; updated and validated; updated; updated and validated
         made.step(step)
     assert [call.loads for call in stage.engine.calls] == [1, 1, 2, 2, 3, 4]
     trained = {name.replace(".default", ""): value for name, value in made.parameters.items()}
@@ -171,7 +171,7 @@ def test_no_adapter_is_loaded_where_there_is_none_or_the_engine_has_it(
 
 
 def test_an_engine_is_opened_for_this_run(world: World, stage: Stage) -> None:
-    """A method's own engine comes before that of all, and the model is the run's, not the first."""
+    """A method's own engine has precedence over the common one, and the model is the run's, not the first."""
     stage.open()
     models = {"tiny": {"path": "nowhere"}, "last": {"path": str(world.root / "checkpoint"), "device": "cpu"}}
     own = {**SERVER, "importance_cap": 3.0}
@@ -185,7 +185,7 @@ def test_an_engine_is_opened_for_this_run(world: World, stage: Stage) -> None:
 
 
 def test_the_cap_is_that_of_the_methods_own_engine(world: World, stage: Stage) -> None:
-    """Its log-probabilities are 1 nat too low, so all weights are e, above this cap."""
+    """The engine's log-probabilities are 1 nat too low, so all weights are e, which is above this cap."""
     stage.open(TEACHING, shares=False, real=True, shift=lambda tokens: -torch.ones(tokens.shape))
     own = {"soft_prompt": {"kind": "soft_prompt", "engine": {**SERVER, "importance_cap": 1.25}}}
     groups, tally = stage.trainer("soft_prompt", methods=own).source.sampled(0)

@@ -1,4 +1,4 @@
-"""What the training loop writes down and leaves, by hand: its partners are stand-ins whose numbers are known."""
+"""What the training loop logs and writes, against values by hand: engine and scorer are stand-ins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from art.training import run_folder, session
 
 
 def test_a_step_in_the_log_by_hand(world: World, stage: Stage) -> None:
-    """Three groups of the first draw are flat, so are two of the three of the second.
+    """Three groups of the first draw are degenerate, and two of the three of the second.
 
     The recorder's completions have 3, 1, 2, 3, ... tokens of 1/2 nat each and 10 prompt tokens a problem.
     """
@@ -71,7 +71,7 @@ def test_snapshots_and_validation_come_as_often_as_configured_and_at_the_end(wor
     assert [one.step for one in records if one.validation_accuracy is not None] == [0, 3, 6, 7]
     assert records[0].detail["distance_max"] == 0
     learned = decode_png(folder / "artifact/image.png", 64) != decode_png(world.results / "seeds/arithmetic.png", 64)
-    assert not learned.any(), "all groups were flat, so there was nothing to learn from"
+    assert not learned.any(), "all groups were degenerate, so there was nothing to learn from"
 
 
 def test_the_record_of_a_run_by_hand(world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_a_run_computes_on_one_thread_deterministically_and_closes_the_engine(wo
 
 
 def die_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Let training be stopped when it begins the step (counted from 0)."""
+    """Stop training when it begins the step (counted from 0)."""
     step_of = loop.Trainer.step
 
     def step_or_die(self: loop.Trainer, number: int) -> None:
@@ -130,7 +130,7 @@ def die_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 def test_a_resumed_run_goes_on_with_the_problems_and_random_numbers_of_its_steps(world: World, stage: Stage) -> None:
-    """The fixed values beside the comparisons of test_resume.py, in which both sides would change."""
+    """Literal values, beside the comparisons of test_resume.py, in which both sides could change together."""
     settings = {"training": {"steps": 4, "max_resamples": 1, "snapshot_every": 2, "validate_every": 99}}
     stage.open()
     stage.monkeypatch.setattr(loop, "Clock", Counting)
@@ -143,7 +143,7 @@ def test_a_resumed_run_goes_on_with_the_problems_and_random_numbers_of_its_steps
     assert len(stage.engine.rollouts) == 4 and stage.engine.rollouts[3].seed == 436674059425682292
     assert [record.step for record in log(folder)] == [0, 1, 2, 3, 4]
     seconds = read_json(folder / "run.json")["seconds"]
-    assert (seconds["rollout"], seconds["validation"]) == (8, 2), "two draws a step; what was lost does not count"
+    assert (seconds["rollout"], seconds["validation"]) == (8, 2), "two draws a step; the lost step is not counted"
 
 
 def test_a_checkpoint_is_written_after_its_snapshot(world: World, stage: Stage) -> None:
@@ -177,7 +177,7 @@ def test_a_finished_runs_checkpoint_goes_before_its_snapshots(world: World, stag
 
 
 def test_leftovers_of_an_older_run_do_not_vouch_for_a_new_one(world: World, stage: Stage) -> None:
-    """Its record is gone before the first new file is there, its snapshots in the end."""
+    """The old record is removed before the first new file is written, the old snapshots at the end."""
     stage.open()
     folder = world.folder("soft_prompt")
     (folder / "snapshots").mkdir(parents=True)

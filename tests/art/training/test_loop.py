@@ -75,7 +75,7 @@ def test_every_objective_trains_every_kind(world: World, objective: dict, method
     ("method", "rate", "fall"), [("art", 4.0, 0.01), ("lora", 0.02, 0.1), ("soft_prompt", 0.5, 0.01)]
 )
 def test_supervised_training_on_one_batch_reduces_the_loss(world: World, method: str, rate: float, fall: float) -> None:
-    """The output of random weights can be moved little (tied embeddings of 0.02), but moved it is."""
+    """Training changes the output of random weights only a little (tied embeddings of 0.02), but it does."""
     path = world.results / "tasks/arithmetic/train.jsonl"
     write_records(path, read_records(path, Problem)[:4])
     folder = run(
@@ -91,7 +91,7 @@ def test_supervised_training_on_one_batch_reduces_the_loss(world: World, method:
 
 @pytest.mark.parametrize("objective", ["dapo", "grpo"])
 def test_an_easy_reward_is_learned(world: World, monkeypatch: pytest.MonkeyPatch, objective: str) -> None:
-    """Reward 1 for one token with a vowel in it, about a quarter of the tokens."""
+    """The reward is 1 for one token that has a vowel, as about a quarter of the tokens have."""
     from art.scoring import Judgement
 
     class Vowel:
@@ -102,7 +102,7 @@ def test_an_easy_reward_is_learned(world: World, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(numeric, "judge", Vowel.judge)
     weights = world.root / "checkpoint/model.safetensors"
     larger = {name: value * (6 if "embed_tokens" in name else 1) for name, value in load_file(weights).items()}
-    save_file(larger, weights, {"format": "pt"})  # so that the output can be moved
+    save_file(larger, weights, {"format": "pt"})  # so that training can change the output
     steps = {"steps": 10, "validate_every": 100, "snapshot_every": 100}
     folder = run(
         world,
@@ -129,7 +129,7 @@ def test_a_non_finite_number_names_the_step_and_keeps_the_checkpoint(
         if len(self.log) == 3:
             poison = torch.nan if where == "loss" else 0.0
             (free,) = self.parameters.values()
-            # sqrt has an infinite slope at 0: a finite loss with a gradient that is not
+            # sqrt has an infinite slope at 0: the loss is finite, but not its gradient
             loss = loss * poison if where == "loss" else loss + (free * 0).abs().sum().sqrt()
         return loss, clipped
 
@@ -139,11 +139,11 @@ def test_a_non_finite_number_names_the_step_and_keeps_the_checkpoint(
             run(world, "art", objective={"kind": "supervised"})
     assert (world.folder("art") / "progress/state.safetensors").is_file()
     assert not (world.folder("art") / "run.json").exists()
-    assert len(log(run(world, "art", objective={"kind": "supervised"}))) == 4, "a later run goes on from there"
+    assert len(log(run(world, "art", objective={"kind": "supervised"}))) == 4, "a later run resumes from there"
 
 
 def test_numbers_that_run_away_are_a_training_error(world: World) -> None:
-    """A step so large that the next rollout has no probabilities."""
+    """The step is so large that the next rollout has no finite probabilities."""
     with pytest.raises(TrainingError, match=r"step \d.*state\.safetensors"):
         run(world, "lora", methods={"lora": {"kind": "lora", "learning_rate": 1e30}})
 

@@ -25,7 +25,7 @@ def tensor(values: list) -> Tensor:
 
 
 def batch(seed: int = 0, n: int = 6, t: int = 5) -> dict[str, Tensor]:
-    """Random completions of different lengths whose ratios lie on both sides of the clips."""
+    """Random completions of different lengths whose ratios are inside and outside the clips."""
     generator = torch.Generator().manual_seed(seed)
     old = -3 * torch.rand(n, t, generator=generator, dtype=torch.float64)
     moved = old + 0.5 * torch.randn(n, t, generator=generator, dtype=torch.float64)
@@ -71,7 +71,7 @@ def test_dapo_by_hand() -> None:
     ratios = tensor([[1.0, 1.5, 9.0], [0.5, 1.5, 1.0]])
     mask = torch.tensor([[True, True, False], [True, True, True]])
     result = dapo_loss(ratios.log(), mask, tensor([2.0, -1.0]), torch.zeros(2, 3, dtype=torch.float64))
-    # A = 2: ratio 1 counts 1, ratio 1.5 is cut to 1.28.  A = -1: ratio .5 is raised to .8, 1.5 and 1 count in full.
+    # A = 2: ratio 1 stays 1, ratio 1.5 is clipped to 1.28.  A = -1: ratio .5 is clipped to .8, 1.5 and 1 stay.
     assert_close(result.loss, tensor(-(2 * (1 + 1.28) - (0.8 + 1.5 + 1.0)) / 5).reshape(()))
     assert_close(result.clipped, tensor(2 / 5).reshape(()))
 
@@ -96,9 +96,9 @@ def test_grpo_by_hand() -> None:
 @pytest.mark.parametrize(
     ("settings", "loss", "clipped"),
     [
-        # A = 2: ratios 1 and 1.5, which is cut to 1.1.  A = -1: .55 is raised to .6, 1.5 and 1 count in full.
+        # A = 2: ratios 1 and 1.5, which is clipped to 1.1.  A = -1: .55 is clipped to .6, 1.5 and 1 stay.
         ({"kind": "dapo", "clip_low": 0.4, "clip_high": 0.1}, -(2 * (1 + 1.1) - (0.6 + 1.5 + 1)) / 5, 2 / 5),
-        # Here 1.5 is cut to 1.4.  The reference is twice as likely, so k3 is 2 / ratio - ln(2 / ratio) - 1.
+        # Here 1.5 is clipped to 1.4.  The base model is twice as likely, so k3 is 2 / ratio - ln(2 / ratio) - 1.
         (
             {"kind": "grpo", "clip_low": 0.4, "kl_weight": 0.25},
             -(2 * (1 + 1.4) / 2 - (0.6 + 1.5 + 1) / 3) / 2
@@ -137,7 +137,7 @@ def test_clip_higher_is_asymmetric() -> None:
     logprobs = tensor([[1.25], [1.25], [0.77], [0.77]]).log().requires_grad_()
     result = dapo_loss(logprobs, mask, tensor([1.0, -1.0, 1.0, -1.0]), old, clip_low=0.2, clip_high=0.28)
     result.loss.backward()
-    # 1.25 is below 1.28, so a good token still rises; .77 is below .8, so a bad one no longer falls.
+    # 1.25 is below 1.28, so a good token still has a gradient; .77 is below .8, so a bad one has none.
     assert logprobs.grad.ne(0).flatten().tolist() == [True, True, True, False]
     assert result.clipped.item() == 0.25
 
@@ -220,7 +220,7 @@ def with_importance(kind: str, data: dict[str, Tensor], importance: Tensor | Non
 
 def test_importance_by_hand() -> None:
     policy, engine = tensor([[0.5, 0.3, 0.8]]).log(), tensor([[0.25, 0.6, 0.1]]).log()
-    assert_close(importance_weights(policy, engine, 3.0), tensor([[2.0, 0.5, 3.0]]))  # 0.8 / 0.1 is cut
+    assert_close(importance_weights(policy, engine, 3.0), tensor([[2.0, 0.5, 3.0]]))  # 0.8 / 0.1 is capped
     assert_close(importance_weights(policy, engine, 1.0), tensor([[1.0, 0.5, 1.0]]))
 
 
@@ -231,12 +231,12 @@ def test_losses_with_importance_by_hand() -> None:
     data = {"logprobs": ratios.log(), "mask": mask, "advantages": tensor([2.0, -1.0])}
     data["old_logprobs"] = torch.zeros(2, 3, dtype=torch.float64)
     dapo, grpo = (with_importance(kind, data, weights) for kind in ("dapo", "grpo"))
-    # The clips are those of test_dapo_by_hand and test_grpo_by_hand; each token's term counts by its weight.
+    # The clips are those of test_dapo_by_hand and test_grpo_by_hand; each token's term is multiplied by its weight.
     first, second = 2 * (0.5 * 1 + 2.0 * 1.28), -(1.0 * 0.8 + 3.0 * 1.5 + 0.25 * 1.0)
     assert_close(dapo.loss, tensor(-(first + second) / 5).reshape(()))
     first = 2 * (0.5 * 1 + 2.0 * 1.2)
     assert_close(grpo.loss, tensor(-(first / 2 + second / 3) / 2).reshape(()))
-    assert_close(dapo.clipped, tensor(2 / 5).reshape(()))  # a token counts whole, or as clipped whole
+    assert_close(dapo.clipped, tensor(2 / 5).reshape(()))  # weights do not change the share of clipped tokens
 
 
 @pytest.mark.parametrize("kind", ["dapo", "grpo"])
@@ -255,7 +255,7 @@ def test_importance_of_ones_is_none(kind: str) -> None:
 def test_gradient_with_importance_against_finite_differences(kind: str) -> None:
     data = batch(seed=5)
     weights = importance_weights(data["old_logprobs"], data["base_logprobs"] * 1.2, 1.5)
-    assert len(weights.unique()) > 10, "weights differ, some are cut"
+    assert len(weights.unique()) > 10, "weights differ, some are capped"
 
     def function(logprobs: Tensor) -> Tensor:
         return with_importance(kind, data | {"logprobs": logprobs}, weights).loss

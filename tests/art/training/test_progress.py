@@ -1,4 +1,4 @@
-"""Training state through a file."""
+"""Training state that is saved to a file and loaded again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def updates(parameters: dict[str, torch.nn.Parameter], optimiser: torch.optim.Op
 
 
 def fresh() -> tuple[dict[str, torch.nn.Parameter], torch.optim.Optimizer]:
-    """Two parameters; the second one does not lie in memory as it is read."""
+    """Two parameters; the second one is not contiguous in memory."""
     parameters = {
         "a.b": torch.nn.Parameter(torch.linspace(0, 1, 5)),
         "c": torch.nn.Parameter(torch.linspace(0, 1, 6).view(2, 3).T),
@@ -68,7 +68,7 @@ def test_another_stamp_is_refused_and_says_what_changed(tmp_path: Path, stamp: d
     with pytest.raises(StaleError) as caught:
         load_progress(path, stamp, untouched, optimiser)
     assert str(caught.value).endswith(said)
-    assert all(torch.equal(value, untouched[name]) for name, value in fresh()[0].items()), "as they were"
+    assert all(torch.equal(value, untouched[name]) for name, value in fresh()[0].items()), "unchanged"
     assert not optimiser.state_dict()["state"]
 
 

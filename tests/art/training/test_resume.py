@@ -1,4 +1,4 @@
-"""Interrupted runs: they go on to the same bytes, or start anew and say why."""
+"""Interrupted runs resume and end with the same bytes, or start from scratch and say why."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from art.training.loop import Trainer
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
+    """Stands for a kill: no code catches it."""
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Let training die when it begins the step (counted from 0)."""
+    """Stop training when it begins the step (counted from 0)."""
     original = Trainer.step
 
     def step_or_die(self: Trainer, number: int) -> None:
@@ -53,7 +53,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
     monkeypatch.setattr(Trainer, "step", lambda self, number: (steps.append(number), original(self, number)))
     resumed = contents(run(world, method))
     assert steps == list(range(stopped, 3)), "only what was lost is done again"
-    assert resumed == undisturbed(method)  # last: the first call in a process makes the run that it compares with
+    assert resumed == undisturbed(method)  # called last: the first call in a process makes the run to compare with
 
 
 def test_killed_between_the_last_step_and_the_record(
@@ -67,7 +67,7 @@ def test_killed_between_the_last_step_and_the_record(
     assert contents(run(world, "art")) == undisturbed("art")
 
 
-# Writes half of the second step's checkpoint, then is killed as `kill -9` does it: nothing can be caught or tidied.
+# Writes half of the second step's checkpoint, then is killed as by `kill -9`, without a chance to clean up.
 KILLED_WHILE_WRITING = """
 import os, signal
 from art.training import progress as checkpoint
@@ -100,7 +100,7 @@ def test_kill_minus_9_in_the_middle_of_a_checkpoint(world: World, undisturbed: U
         env=environment,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert len(list(work.glob(".*.partial"))) == 1, "the half file is there, under a name that nobody reads"
+    assert len(list(work.glob(".*.partial"))) == 1, "the half-written file has a name that is never read"
     assert (work / "state.safetensors").is_file() and not (world.folder("art") / "run.json").exists()
     assert contents(run(world, "art")) == undisturbed("art")
 

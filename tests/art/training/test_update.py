@@ -1,6 +1,6 @@
-"""The updates of one step against numbers that are worked out here: loss, gradient, clip of its norm, Adam's step.
+"""The updates of one step against numbers computed here: loss, gradient, clip of its norm, Adam's step.
 
-Log-probabilities come from fresh passes, one completion at a time, without padding and without the cache.
+Log-probabilities come from new forward passes, one completion at a time, without padding and without the cache.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Update:
-    """What an optimiser saw, and what it made."""
+    """The inputs of an optimiser's update, and its result."""
 
     before: list[Tensor]
     gradient: list[Tensor]
@@ -56,7 +56,7 @@ class Update:
 
 
 def watch(made: Trainer) -> list[Update]:
-    """The updates that a trainer makes from now on."""
+    """Record the updates that a trainer makes from now on."""
     updates: list[Update] = []
     values = list(made.parameters.values())
 
@@ -78,7 +78,7 @@ def put(made: Trainer, values: list[Tensor]) -> None:
 
 
 def logprobs(policy: Policy, row: Row, prefix: Prefix) -> Tensor:
-    """Log-probabilities of a completion's tokens by one whole pass."""
+    """Log-probabilities of a completion's tokens by one pass over prompt and completion."""
     ids, slot, _ = policy.prompts.encode(row.problem, prefix)
     whole = torch.tensor([*ids, *row.tokens])
     inputs = policy.token_embeddings[whole]
@@ -92,7 +92,7 @@ def logprobs(policy: Policy, row: Row, prefix: Prefix) -> Tensor:
 
 
 def sampled_rows(engine: Recorder) -> list[Row]:
-    """What was sampled, with advantages from the rewards by the formula."""
+    """The sampled completions, with advantages computed from the rewards by the formula."""
     (call,) = engine.rollouts
     rows = []
     for number, (tokens, mask, scores) in enumerate(
@@ -208,7 +208,7 @@ def test_the_updates_of_a_step_by_hand(
         hand.append(expected(settings, rows[part], now, old[part], **{name: some[part] for name, some in more.items()}))
         gradient = torch.autograd.grad(hand[-1].loss, list(made.parameters.values()))
         norms.append(math.sqrt(sum(float((one.double() ** 2).sum()) for one in gradient)))
-        assert norms[-1] > 1.5 * NORM, "so the clip of the norm has something to do"
+        assert norms[-1] > 1.5 * NORM, "so the norm is clipped"
         for found, one in zip(update.gradient, gradient, strict=True):
             assert_close(found, one * NORM / norms[-1], rtol=1e-3, atol=1e-6)
         for found, one in zip(update.after, adam(update, updates[:number]), strict=True):
@@ -232,12 +232,12 @@ def test_the_updates_of_a_step_by_hand(
 
 
 def shift(tokens: Tensor) -> Tensor:
-    """What the foreign engine's log-probabilities lie above the policy's: some weights pass the cap, others do not."""
+    """Difference of the engine's log-probabilities from the policy's: some weights are above the cap, others not."""
     return 0.3 * (tokens % 4) - 0.6
 
 
 def test_a_supervised_update_by_hand(world: World, stage: Stage) -> None:
-    """The mean over all tokens of the solutions, each with the end token behind it."""
+    """The loss is the mean over all tokens of the solutions, each with an end token."""
     stage.open()
     made = stage.trainer("soft_prompt", objective={"kind": "supervised"}, training={**TRAINING, "max_grad_norm": None})
     updates = watch(made)
@@ -265,7 +265,7 @@ def test_a_supervised_update_by_hand(world: World, stage: Stage) -> None:
 
 
 def test_the_bound_is_kept_after_every_update(world: World, stage: Stage) -> None:
-    """Plain pixels have no other bound than the one that is put on them after an update."""
+    """Without the patch basis, the bound is only enforced after an update."""
     stage.open()
     made = stage.trainer(
         "art_pixel_bound5",
@@ -282,7 +282,7 @@ def test_the_bound_is_kept_after_every_update(world: World, stage: Stage) -> Non
 
 
 def group(some: Problem, first: int, width: int) -> Group:
-    """Two completions whose tensors hold ``first``, ``first + 1``, ... in all places, shifted by tens for each kind."""
+    """Two completions whose tensors contain ``first``, ``first + 1``, ..., shifted by tens for each kind of tensor."""
     count = torch.arange(first, first + 2 * width).view(2, width)
     return Group(some, count, count > first, count + 10.0, count + 20.0, torch.zeros(2))
 
