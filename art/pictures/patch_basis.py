@@ -78,15 +78,3 @@ class PatchBasis:
             height // patch_height, width // patch_width, channels, patch_height, patch_width
         )
         return tiles.permute(2, 0, 3, 1, 4).reshape(channels, height, width)
-
-    def project(self, image: Tensor) -> Tensor:
-        """Image (channels, height, width) -> coordinates (patches, rank): the adjoint of ``offset``.
-
-        Since the basis is orthonormal, ``offset(project(image))`` is the orthogonal projection of the image onto
-        what the tower can see, and ``project(offset(c))`` is c.
-        """
-        _, patch_height, patch_width = self.shape
-        channels, height, width = image.shape
-        self.patches(height, width)
-        tiles = image.view(channels, height // patch_height, patch_height, width // patch_width, patch_width)
-        return tiles.permute(1, 3, 0, 2, 4).flatten(2).flatten(0, 1) @ self.vectors.to(image).T

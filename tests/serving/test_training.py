@@ -103,7 +103,7 @@ HOLDS = """
 import sys
 from pathlib import Path
 from serving_world import CHECKPOINT
-from art.config import EngineSection, ModelSection
+from art.config.sections import EngineSection, ModelSection
 from art.models.policy import Policy
 from art.rollouts.engines import EngineContext, open_engine
 
