@@ -1,13 +1,13 @@
-# The table of contents: what can be asked for, and where its rules stand.
+# The targets, and the files with their rules.
 #
 #   snakemake            everything: runs, tables, figures, paper
-#   snakemake figures    figures only; nothing is trained that is already there
+#   snakemake figures    figures only; finished runs are not trained again
 #   snakemake paper      paper.pdf
 #   snakemake smoke      every step once, with toy settings, into results/smoke
 #   snakemake search     the search of hyper-parameters on validation problems, into results/search
-#   snakemake pretrain   makes the reference models anew, into results/pretrain (hours)
+#   snakemake pretrain   trains the reference models again, into results/pretrain (hours)
 #
-# A file given by --configfile is a whole experiment and stands in for the default one; what --config gives is laid over it.
+# A file given by --configfile is a whole experiment and replaces the default one; --config changes single keys of it.
 if not workflow.configfiles:
 
     configfile: "config/default.yaml"

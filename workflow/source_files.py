@@ -1,7 +1,7 @@
-"""Which source files a command runs, by the imports in them.
+"""Finds the source files that a command runs, by following imports.
 
-Snakemake does not see what a command imports.  The rules name these files as inputs, so that a change of one repeats
-the jobs that run it, and no others.
+Snakemake does not see what a command imports.  So the rules name these files as inputs, and a change of a file repeats
+exactly the jobs that run it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import ast
 from functools import cache
 from pathlib import Path
 
-# The text of these does not count: their values do, through params, each rule naming its own.  Nor does a line in the
-# registry: the module that it names counts for the runs that pick it.
+# These files are no inputs.  Settings count by their values, which each rule names in its params.  An entry in a
+# registry counts by the module that it names, for the runs that select it.
 SETTINGS = "art/config/"
 
 
 def source_files(*files: str) -> list[str]:
-    """These files and the project's files that they import, directly or not; paths below the working directory."""
+    """These files and all project files that they import, directly or indirectly; paths below the working directory."""
     found: set[str] = set()
     waiting = set(files)
     while waiting:
@@ -28,7 +28,7 @@ def source_files(*files: str) -> list[str]:
 
 @cache
 def imported_files(file: str) -> frozenset[str]:
-    """The project's files that a file imports, also inside of a function and under ``TYPE_CHECKING``."""
+    """The project files that a file imports, including imports inside functions and under ``TYPE_CHECKING``."""
     modules: set[str] = set()
     for node in ast.walk(ast.parse(Path(file).read_text())):
         if isinstance(node, ast.Import):
@@ -40,6 +40,6 @@ def imported_files(file: str) -> frozenset[str]:
 
 
 def module_file(module: str) -> str | None:
-    """The project's file of a module (of ``module:attribute``, too); None where the project has none."""
+    """The project file of ``module`` or ``module:attribute``; None for a module from outside the project."""
     path = Path(*module.partition(":")[0].split("."))
     return next((str(file) for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)

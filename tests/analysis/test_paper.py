@@ -99,15 +99,15 @@ def served(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
 def test_serving_is_a_section_where_something_is_served(folder: Path, served: Path) -> None:
     with_it, without = said(served), said(folder)
     for words in (
-        "Over 4 artifacts, the first seed\u2019s of each method, greedy accuracy",
+        "Over 4 artifacts (of the first seed of each method), greedy accuracy",
         "differs from the evaluation\u2019s by \u22125.0 to +5.0 points",
-        "With 1 image the server makes 0.80 [0.80, 1.00] times the tokens a second of requests",
+        "With 1 image the server makes 0.80 [0.80, 1.00] times as many tokens per second as without",
         "With 4 images the server makes 0.50 [0.50, 1.00] times",
         "With 1 adapter the server makes 0.50 [0.50, 0.50] times",
         "With 4 adapters the server makes 0.33 [0.33, 0.33] times",
-        "medians and ranges of ratios within 3 repeats",
-        "with 16 requests at a time",
-        "and the score of 5.0 % of the problems",
+        "medians and ranges, over 3 repeats, of the ratio within a repeat",
+        "equal length and 16 requests at a time",
+        "and the score differs for 5.0 % of the problems",
         "by 0.0020 to 0.0833 nats a token on average and by up to 1.70",
     ):
         assert words in with_it, words
@@ -125,8 +125,8 @@ def test_the_text_is_about_this_experiment(folder: Path, hub: Path) -> None:
         "Images are smaller",
         "Patch basis",
         "Bound",
-        "drawn anew at most 1 times",
-        "completions a pr",
+        "newly drawn problems at most 1 time a step",
+        "completions per pr",
     ):
         assert words in ours and words not in theirs
     for words in (
@@ -151,7 +151,7 @@ def test_the_objective_is_this_experiments(hub: Path, tmp_path: Path, settings: 
     path.write_text(config.model_dump_json())
     words = said(tmp_path / "other")
     assert ("GRPO maximises" in words) == (settings["kind"] == "grpo")
-    assert ("likelihood of the tokens of reference answers" in words) == (settings["kind"] == "supervised")
+    assert ("likelihood of the tokens of the problems\u2019 solutions" in words) == (settings["kind"] == "supervised")
     assert "DAPO" not in words
 
 

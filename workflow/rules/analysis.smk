@@ -1,5 +1,5 @@
-# From items to data, from data to tables and figures.  Drawing reads the data (and stored pictures) only, so that
-# editing a figure trains and scores nothing.  A new file in analysis/figures is a new figure.
+# Tidy CSV files from the runs; tables and figures from the CSV files.  A figure reads only the CSV files (and stored
+# pictures), so a changed figure trains and scores nothing.  Each file in analysis/figures is a figure.
 
 
 rule measure:

@@ -1,4 +1,4 @@
-# The checked configuration, the names of files, and the few functions that rules share.
+# The checked configuration, the names of files, and the functions that several rules use.
 import atexit
 import os
 import re
@@ -17,7 +17,7 @@ from art.config.registry import GENERATORS, READERS
 from art.errors import ConfigError
 from art.tasks.source import local_files
 
-# The commands of the environment that runs Snakemake, also when it was not activated.
+# Jobs find the commands of the environment that runs Snakemake, even when it is not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 
 SOURCE = ", ".join(map(str, workflow.configfiles))
@@ -43,7 +43,7 @@ ITEMS = [f"{folder}/items.jsonl" for folder in RUNS]
 EVALUATIONS = [f"{folder}/evaluation.json" for folder in RUNS]
 STORED = [f"{folder}/{name}" for folder in RUNS for name in ("artifact", "snapshots")]
 
-# By the kind of their problems; a task with a rule of its own is none of these.
+# Tasks by the rule that writes their problems; a task with a rule of its own is in none of these lists.
 OTHERS = {name: section.rule(name) for name, section in CONFIG.tasks.items() if name not in OWN_TASKS}
 REASONING_GYM = [name for name, kind in OTHERS.items() if kind == "reasoning_gym"]
 GENERATED = [name for name, kind in OTHERS.items() if kind in GENERATORS]
@@ -61,16 +61,16 @@ FIGURE_FILES = [f"{PAPER}/figures/{name}.{end}" for name in FIGURES for end in (
 PAPER_FILE = f"{PAPER}/paper.pdf"
 
 
-# Snakemake calls no hook in a dry run, and whether this is one is not known yet.
+# At exit, because Snakemake calls no hook in a dry run, and here it does not yet know whether this is one.
 @atexit.register
 def say_effort():
-    """The last lines of a dry run: what the grid takes, in hours as far as steps were measured."""
+    """Print at the end of a dry run how large the grid is, and how many hours it takes where steps were measured."""
     if workflow.dryrun:
         print(*effort(CONFIG, Path(RESULTS)), sep="\n", file=sys.stderr)
 
 
 def one_of(names):
-    """A wildcard's pattern: one of these names, and of no names nothing."""
+    """A wildcard's pattern that matches exactly these names; without names it matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -82,7 +82,7 @@ wildcard_constraints:
 
 
 def task_settings(wildcards):
-    """The section of a task."""
+    """The settings of a task, as JSON."""
     return CONFIG.tasks[wildcards.task].model_dump_json()
 
 
@@ -97,18 +97,18 @@ def results_folder(wildcards):
 
 
 def run_digest(wildcards):
-    """Hash of the settings that this run depends on: another value means another run."""
+    """Hash of the settings that this run depends on."""
     return digests.run_digest(CONFIG, wildcards.model, wildcards.task, wildcards.method)
 
 
 def train_threads(wildcards):
-    """vLLM takes all cores that there are; everything else has one thread."""
+    """All cores for a trained method that vLLM samples for; one thread for every other run."""
     own = CONFIG.engine_of(wildcards.method).kind == "transformers"
     return 1 if own or CONFIG.methods[wildcards.method].kind not in TRAINED_KINDS else workflow.cores
 
 
 def evaluate_threads(wildcards):
-    """The same for the experiment's engine."""
+    """All cores where the experiment's engine is vLLM; else one thread."""
     return 1 if CONFIG.engine.kind == "transformers" else workflow.cores
 
 
@@ -118,7 +118,7 @@ def evaluation_digest(wildcards):
 
 
 def served(file):
-    """A file, or folder, of every run whose artifact is served."""
+    """An input function: this file or folder of every run whose artifact is served."""
 
     def paths(wildcards):
         return [f"{RESULTS}/{run.folder}/{file}" for run in CONFIG.served_runs(wildcards.model, wildcards.task)]
@@ -127,12 +127,12 @@ def served(file):
 
 
 def serving_digest(wildcards):
-    """Hash of the settings that a check depends on."""
+    """Hash of the settings that a serving check depends on."""
     return digests.serving_digest(CONFIG, wildcards.model, wildcards.task)
 
 
 def model_files(wildcards):
-    """The checkpoint of a run's model; a commit on the hub cannot change, so it has no files to watch."""
+    """Files of the checkpoint of a run's model; none for a commit on the hub, which cannot change."""
     model = CONFIG.models[wildcards.model]
     if model.revision is not None:
         return []

@@ -1,4 +1,4 @@
-# Held-out problems, answered before the artifact as it was stored.
+# Evaluation: held-out problems, answered with the stored artifact.
 
 
 rule evaluate:

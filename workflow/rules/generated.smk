@@ -1,4 +1,4 @@
-# Tasks of the project's own generators: all that have an entry in GENERATORS of art/config/registry.py.
+# Problem files of all tasks of the project's own generators (GENERATORS of art/config/registry.py).
 
 
 rule generated:

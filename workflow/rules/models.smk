@@ -1,7 +1,7 @@
-# The reference models are shipped in checkpoints/; this makes them anew, one file of config/pretrain each.
+# The reference models are shipped in checkpoints/.  These rules train them again, one for each file of config/pretrain.
 
-# The corpus holds the tasks of all generators, and the model card says how well they are solved.
-PRETRAINING_PICKS = [module_file(entry) for entry in (*GENERATORS.values(), *SCORERS.values())]
+# The corpus has the tasks of all generators, and the model card says how well the model solves them.
+PRETRAINING_MODULES = [module_file(entry) for entry in (*GENERATORS.values(), *SCORERS.values())]
 REFERENCES = [Path(path).stem for path in sorted(Path("config/pretrain").glob("*.yaml"))]
 
 
@@ -17,7 +17,7 @@ localrules:
 rule reference_model:
     input:
         config="config/pretrain/{reference}.yaml",
-        code=source_files("pretraining/train.py", "pretraining/card.py", *PRETRAINING_PICKS),
+        code=source_files("pretraining/train.py", "pretraining/card.py", *PRETRAINING_MODULES),
     output:
         "results/pretrain/{reference}/model.safetensors",
     log:

@@ -1,4 +1,4 @@
-# Targets that stand for another configuration: Snakemake calls itself with that file, which has its own folder.
+# Targets that run another configuration: Snakemake calls itself with that file, which has its own results folder.
 
 
 rule smoke:
@@ -26,7 +26,7 @@ rule search:
 
 
 rule search_table:
-    # Trained runs only: their validation accuracy decides, and no test problem is read.
+    # Training only: validation accuracy decides, and no test problem is read.
     input:
         TRAINED,
         code=source_files("analysis/search.py"),

@@ -1,4 +1,4 @@
-# The paper: its source reads the generated tables and figures, and holds no result itself.
+# The paper.  Its source reads the generated data, tables and figures; no result is typed in it.
 
 
 rule typeset:

@@ -1,8 +1,8 @@
-# What every run starts from: the resolved configuration, the problems (a file a task) and the seed pictures.
+# The inputs of every run: the resolved configuration, the problem files and the seed pictures.
 
 
-# Written before the first job and no job's input: Snakemake would take every job downstream of a rule that is to run as
-# decided and not compare its settings.  Settings count through params instead, each rule naming its own.
+# The configuration is written before the first job.  It is no output of a rule: Snakemake would then repeat every job
+# that depends on it, without comparing settings.  Instead, each rule names its own settings in params.
 onstart:
     shell("art config --json {CONFIG_JSON:q} --out {CONFIG_FILE}")
 
@@ -23,13 +23,13 @@ rule seed_picture:
         "art draw {wildcards.task} --config {params.config} --out {output} > {log} 2>&1"
 
 
-# Problem files: three rules that serve all tasks of their kind.
+# Three rules write the problem files of all tasks of their kind.
 include: "generated.smk"
 include: "published.smk"
 include: "reasoning_gym.smk"
 
 
-# A task's own rule: a file in workflow/rules/tasks of the task's name.
+# A task may have a rule of its own: the file of the task's name in workflow/rules/tasks.
 for name in sorted(OWN_TASKS.keys() & CONFIG.tasks.keys()):
 
     include: OWN_TASKS[name]

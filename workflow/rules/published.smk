@@ -1,4 +1,4 @@
-# Tasks of published data sets: all that have an entry in READERS of art/config/registry.py.
+# Problem files of all tasks of published data sets (READERS of art/config/registry.py), except those of reasoning-gym.
 
 
 rule published:

@@ -1,5 +1,5 @@
-# Tasks with the scorer reasoning_gym: each is the data set of its name.  The seed of hashes makes the package's generators
-# repeatable.
+# Problem files of all tasks with the scorer reasoning_gym; a task has the name of its data set.  The package's
+# generators give the same problems again only with the same PYTHONHASHSEED.
 
 
 rule reasoning_gym:

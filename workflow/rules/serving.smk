@@ -1,4 +1,5 @@
-# The artifacts of a model and task, served by an unmodified vLLM.  The times are those of a machine that does nothing else.
+# Serving check: an unmodified vLLM serves the artifacts of a model and task.  It measures times, so it takes all cores,
+# and no other job runs beside it.
 
 
 rule serve_check:

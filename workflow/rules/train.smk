@@ -1,6 +1,6 @@
-# One run: a method, trained on a task before a frozen model.  Checkpoints in the run's folder are no outputs, so
-# that they outlive a job that was killed; the command itself drops those of other settings.  Methods without a picture
-# store no snapshots: their folder is empty.
+# One run: a method, trained on a task with a frozen model.  The checkpoints in the run's folder are no outputs, so they
+# outlive a killed job; the command itself discards checkpoints of other settings.  Methods without a picture have an
+# empty folder of snapshots.
 
 
 rule train:
