@@ -100,15 +100,15 @@ class Trainer:
 
     def step(self, step: int) -> None:
         """Sample, score, update; appends a StepRecord to the log."""
-        before = dict(self.clock.seconds)
+        settings, before = self.config.training, dict(self.clock.seconds)
+        # Sample groups of completions, score them, turn rewards into advantages (rollout.py).
         supervised = self.config.objective.kind == "supervised"
         groups, tally = self.source.solutions(step) if supervised else self.source.sampled(step)
-        updates = [self.update(part) for part in evenly(groups, self.config.training.minibatches)]
-        settings = self.config.training
-        last = step + 1 == settings.steps
-        accuracy = self.source.validate() if (step + 1) % settings.validate_every == 0 or last else None
-        seconds = self.clock.since(before)
-        self.log.append(self._record(step, tally, updates, accuracy).model_copy(update={"seconds": seconds}))
+        # Loss, gradient and one optimiser update for each minibatch.
+        updates = [self.update(minibatch) for minibatch in evenly(groups, settings.minibatches)]
+        due = (step + 1) % settings.validate_every == 0 or step + 1 == settings.steps
+        record = self._record(step, tally, updates, self.source.validate() if due else None)
+        self.log.append(record.model_copy(update={"seconds": self.clock.since(before)}))
 
     def update(self, groups: Sequence[Group]) -> Update:
         """One optimiser update on a minibatch."""
