@@ -7,12 +7,10 @@ import os
 import re
 import shutil
 import time
-from modulefinder import ModuleFinder
 from pathlib import Path
 
 import pytest
-import yaml
-from dag_project import Project, copy_files
+from dag_project import Project
 
 from analysis.registry import FIGURES, TABLES
 from art.config.reading import load_config
@@ -267,109 +265,6 @@ def test_every_figure_and_table_has_a_caption() -> None:
     captions = {path.stem for path in (ROOT / "workflow/report").glob("*.rst")}
     shown = {f"figure_{name}" for name in FIGURES} | {f"table_{name}" for name in TABLES}
     assert captions == shown | {"paper", "workflow"}
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """Source files that each job of the smoke configuration names, by its first output."""
-    project = copy_files(tmp_path_factory.mktemp("inputs") / "project", "checkpoints")
-    jobs = project.jobs("all", "pretrain", "search_table", *SMOKE)
-    return {output[0]: {path for path in files if path.endswith(".py")} for _, files, output in jobs if output}
-
-
-def loaded(*files: str) -> set[str]:
-    """Files of the project that Python's own finder sees imported, but packages, which hold no more than tables."""
-    finder = ModuleFinder(path=[str(ROOT)])
-    for file in files:
-        finder.run_script(str(ROOT / file))
-    found = {Path(module.__file__).relative_to(ROOT) for module in finder.modules.values() if module.__file__}
-    return {*files, *(str(path) for path in found if path.name != "__init__.py")}
-
-
-# The configuration, whose values count one by one.
-SETTINGS = {str(path.relative_to(ROOT)) for path in (ROOT / "art/config").glob("*.py")}
-RUNS, FAMILY = "results/smoke/runs/tiny-1m", "art/models/policy.py"
-
-
-@pytest.mark.parametrize(
-    ("output", "commands"),
-    [
-        (
-            f"{RUNS}/arithmetic/art/seed0/run.json",
-            ["training/loop", "methods/image", "models/policy", "scoring/numeric", "rollouts/engines"],
-        ),
-        (
-            f"{RUNS}/tool_call/lora/seed0/run.json",
-            ["training/loop", "methods/lora", "models/policy", "scoring/tool_call"],
-        ),
-        (f"{RUNS}/arithmetic/soft_prompt/seed0/run.json", ["training/loop", "methods/soft_prompt", "scoring/numeric"]),
-        (f"{RUNS}/arithmetic/random_string/seed0/run.json", ["methods/controls"]),
-        (f"{RUNS}/tool_call/lora/seed0/items.jsonl", ["evaluation/evaluate", "methods/lora", "scoring/tool_call"]),
-        (
-            f"{RUNS}/multiple_choice/no_image/seed0/items.jsonl",
-            ["evaluation/evaluate", "methods/controls", "scoring/multiple_choice"],
-        ),
-        ("results/smoke/seeds/arithmetic.png", ["pictures/seeds/__init__", "pictures/seeds/arithmetic"]),
-        (
-            "results/smoke/tasks/arithmetic/train.jsonl",
-            ["tasks/generated/problems", "tasks/problem_files", "tasks/generated/arithmetic"],
-        ),
-        (
-            "results/smoke/tasks/tool_call/train.jsonl",
-            ["tasks/generated/problems", "tasks/problem_files", "tasks/generated/tool_call"],
-        ),
-        (
-            "results/smoke/tasks/multiple_choice/train.jsonl",
-            ["tasks/generated/problems", "tasks/problem_files", "tasks/generated/multiple_choice"],
-        ),
-    ],
-)
-def test_rules_name_the_code_that_they_run(inputs: dict[str, set[str]], output: str, commands: list[str]) -> None:
-    files = {f"art/{command}.py" for command in commands}
-    named = {path for path in inputs[output] if not path.endswith("__init__.py")}
-    assert named == {path for path in loaded(*files) - SETTINGS if not path.endswith("__init__.py")}
-
-
-@pytest.mark.parametrize(
-    ("output", "commands"),
-    [
-        ("results/pretrain/tiny-1m/model.safetensors", ["pretraining/train.py", "pretraining/card.py"]),
-        (
-            "results/smoke/analysis/accuracy.csv",
-            ["analysis/measures.py", "analysis/pictures.py", "analysis/serving.py"],
-        ),
-        ("results/smoke/analysis/search.csv", ["analysis/search.py"]),
-        ("results/smoke/paper/tables/accuracy.csv", ["analysis/tables/format.py", "analysis/tables/accuracy.py"]),
-        ("results/smoke/paper/figures/images.pdf", ["analysis/figures/__init__.py", "analysis/figures/images.py"]),
-        ("results/smoke/paper/figures/cost.pdf", ["analysis/figures/__init__.py", "analysis/figures/cost.py"]),
-        ("results/smoke/paper/paper.pdf", ["analysis/paper.py"]),
-    ],
-)
-def test_rules_without_a_choice_name_all_code(inputs: dict[str, set[str]], output: str, commands: list[str]) -> None:
-    assert loaded(*commands) - SETTINGS <= inputs[output]
-
-
-def test_the_profile_of_a_cluster_is_well_formed(project: Project) -> None:
-    """But for its own options, which are known only where the plugin is installed."""
-    path = project.root / "profiles/slurm/config.yaml"
-    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("slurm-")))
-    arguments = ("--workflow-profile", "profiles/slurm", "--executor", "local", "--cores", "1")
-    assert "train" in project.planned(*SMOKE, *arguments)
-
-
-def test_one_job_at_a_time_has_the_gpu(project: Project) -> None:
-    done = project.snakemake("--dry-run", "all", "pretrain", *SMOKE, "--workflow-profile", "profiles/gpu")
-    blocks = re.split(r"^(?:local)?rule ", done.stdout, flags=re.M)[1:]
-    having = {block.split(":")[0] for block in blocks if re.search(r"^ +resources:.*\bgpu=1\b", block, re.M)}
-    assert having == {"train", "evaluate", "reference_model"}
-    assert yaml.safe_load((ROOT / "profiles/gpu/config.yaml").read_text())["resources"] == {"gpu": 1}
-
-
-@pytest.mark.parametrize("name", ["default", "gpu", "slurm"])
-def test_every_profile_goes_on_after_a_failure_and_after_a_kill(name: str) -> None:
-    profile = yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
-    assert profile["keep-going"] is profile["rerun-incomplete"] is profile["show-failed-logs"] is True
-    assert profile.get("cores") == (None if name == "slurm" else "all")
 
 
 def test_snakefile_stays_a_table_of_contents() -> None:
