@@ -1,5 +1,4 @@
 import re
-import time
 
 import pytest
 
@@ -269,33 +268,3 @@ def test_reference_that_is_no_number_is_named(answer: str) -> None:
         made = problem(answer, veiled)
         with pytest.raises(ValueError, match=re.escape(f"problem {made.id}: answer {shown} is not a number")):
             numeric.judge("Answer: 1", made)
-
-
-@pytest.mark.parametrize(
-    "completion",
-    [
-        "Answer: " + "9" * 100_000,
-        "Answer: 1/" + "9" * 100_000,
-        "Answer: 1e999999999",
-        "Answer: 1e-" + "9" * 50,
-        "Answer: " + " " * 997 + "123",  # the line is cut within the number
-        "Answer:" + " " * 100_000 + "x",
-        "Answer: -" + " " * 100_000 + "$" + " " * 100_000 + "5",
-        "Answer" + " " * 100_000 + "x",
-        "answer is" * 4_000,
-        "Answer: " * 4_000,
-        "\\boxed{" * 4_000,
-        "####\n" * 4_000,
-        "#### " * 4_000,
-        "Answer: " + "1 * (" * 4_000,
-        "Answer: " + "1=" * 4_000,
-        "Answer: 1" + ",111" * 4_000,
-        "Answer: 1" + "*" * 4_000,
-        "Answer: 1 or " + "\\(" * 4_000,
-        "\\boxed{" * 150_000,
-    ],
-)
-def test_absurd_lengths_cost_little(completion: str) -> None:
-    start = time.process_time()
-    assert numeric.extract(completion) in (None, "1")
-    assert time.process_time() - start < 2  # quadratic time would take minutes
