@@ -38,7 +38,7 @@ def trained_path(results: Path, run: RunKey) -> Path:
     return results / run.folder / "artifact" / "image.png"
 
 
-def start_path(results: Path, run: RunKey) -> Path:
+def initial_path(results: Path, run: RunKey) -> Path:
     """File of the picture that an ART run started from (its initialisation)."""
     return results / run.folder / "snapshots" / "step0000.png"
 
@@ -49,9 +49,9 @@ def snapshots(results: Path, run: RunKey) -> Iterator[tuple[int, Path]]:
     Raises:
         ImageError: the picture of step 0 is missing.
     """
-    if not start_path(results, run).exists():
-        raise ImageError(f"{start_path(results, run)}: missing")
-    for path in sorted(start_path(results, run).parent.glob("step*.png")):
+    if not initial_path(results, run).exists():
+        raise ImageError(f"{initial_path(results, run)}: missing")
+    for path in sorted(initial_path(results, run).parent.glob("step*.png")):
         yield int(path.stem.removeprefix("step")), path
 
 
@@ -67,7 +67,7 @@ def png(experiment: Experiment) -> pd.DataFrame:
         role = _role(artifact)
         seed = decode_png(seed_path(results, run.task), config.image.size)
         pixels = seed if role == "seed" else decode_png(trained_path(results, run), config.image.size)
-        start = decode_png(start_path(results, run), config.image.size) if role == "trained" else seed
+        start = decode_png(initial_path(results, run), config.image.size) if role == "trained" else seed
         accuracy = _greedy(scores, run).mean()
         base = scores[run.model, run.task, "greedy"].scores.get(config.analysis.baseline)
         gain = accuracy - base.mean() if base is not None else None
@@ -112,10 +112,10 @@ def distances(experiment: Experiment) -> pd.DataFrame:
 
 
 def _role(artifact: Artifact) -> str:
-    """The role of an image: trained, seed (the seed picture itself) or random."""
+    """The role of an image: trained, seed (the seed picture itself), random, or another control."""
     if artifact.trained_numbers:
         return "trained"
-    return "seed" if artifact.kind == "seed_image" else "random"
+    return {"seed_image": "seed", "random_image": "random"}.get(artifact.kind, "control")
 
 
 def _key(run: RunKey) -> CellKey:

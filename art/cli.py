@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from art.config.experiment import Config
-from art.config.methods import TrainedMethod
+from art.config.methods import TrainedSection
 from art.config.preflight import own_tasks, preflight
 from art.config.reading import load_config, parse_config, run_key
 from art.config.registry import GENERATORS, READERS, implementation
@@ -35,9 +35,8 @@ Seed = Annotated[int, typer.Option("--seed", help="seed, or the number of a rand
 def collector_paused() -> Iterator[None]:
     """Run a block that imports torch and transformers without Python's garbage collector.
 
-    The imports make some 600,000 objects, and the collector would go through them a thousand times (a sixth of the
-    processor time until a model is loaded).  None of them ever becomes garbage, so they are frozen: later collections
-    skip them.
+    The imports make some 340,000 objects, which the collector would go through again and again.  None of them ever
+    becomes garbage, so they are frozen: later collections skip them.
     """
     gc.disable()
     try:
@@ -131,7 +130,7 @@ def train(config: ConfigPath, model: Model, task: Task, method: Method, results:
     with printed("art"):
         settings = load_config(config)
         key = run_key(model, task, method, seed)
-        if isinstance(settings.methods.get(method), TrainedMethod):
+        if isinstance(settings.methods.get(method), TrainedSection):
             with collector_paused():
                 from art.training.loop import train as run
         else:

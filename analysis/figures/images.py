@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.figures import style
 from analysis.load import Experiment
-from analysis.pictures import start_path, trained_path
+from analysis.pictures import initial_path, trained_path
 from analysis.steganography import log_power
 from art.config.experiment import Config, RunKey
 from art.pictures.png import decode_png
@@ -37,7 +37,7 @@ def draw(config: Config, frames: Mapping[str, pd.DataFrame], results: Path) -> F
     figure.set_layout_engine("constrained", h_pad=0.01, hspace=0.0)
     for row, (run, difference, spectrum) in enumerate(zip(runs, differences, spectra, strict=True)):
         factor = max(1, int(127 / max(1.0, np.quantile(np.abs(difference), 0.99))))
-        paths = (start_path(results, run), trained_path(results, run))
+        paths = (initial_path(results, run), trained_path(results, run))
         pictures = [decode_png(path, config.image.size) for path in paths]
         pictures.append(np.clip(128 + factor * difference, 0, 255).astype(np.uint8))
         for column, picture in enumerate(pictures):
@@ -74,7 +74,7 @@ def _start_title(config: Config, run: RunKey) -> str:
 
 
 def _difference(config: Config, results: Path, run: RunKey) -> NDArray[np.int64]:
-    trained, start = (decode_png(find(results, run), config.image.size) for find in (trained_path, start_path))
+    trained, start = (decode_png(find(results, run), config.image.size) for find in (trained_path, initial_path))
     return trained.astype(np.int64) - start
 
 

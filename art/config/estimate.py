@@ -59,17 +59,19 @@ def hours(config: Config, measured: Measured) -> tuple[dict[tuple[str, str], flo
     """Hours by model and method, and the pairs of model and kind of method whose step was not measured.
 
     A validation check takes as long as the rollout of a step.  So does a batch of evaluation, in proportion to its
-    ``max_new_tokens``.  The batches of a control take as long as ART's.
+    ``max_new_tokens``.  The batches of a control take as long as those of
+    the model's first trained method that was measured.
     """
     spent: dict[tuple[str, str], float] = defaultdict(float)
     missing: dict[str, None] = {}
     training, evaluation = config.training, config.evaluation
+    stand_in = next((method.kind for method in config.methods.values() if method.kind in TRAINED_KINDS), "art")
     for run in config.grid():
         kind = config.methods[run.method].kind
         trained = kind in TRAINED_KINDS
-        record = measured.get((run.model, kind if trained else "art"))
+        record = measured.get((run.model, kind)) if trained else _any_of(run.model, measured)
         if record is None:
-            missing[f"{run.model} {kind if trained else 'art'}"] = None
+            missing[f"{run.model} {kind if trained else stand_in}"] = None
             continue
         checks = 1 + math.ceil(training.steps / training.validate_every) if trained else 0
         batches = math.ceil(config.tasks[run.task].test / evaluation.batch_size) * (1 + evaluation.samples)
@@ -77,6 +79,10 @@ def hours(config: Config, measured: Measured) -> tuple[dict[tuple[str, str], flo
         steps = training.steps * record["step_seconds"] if trained else 0.0
         spent[run.model, run.method] += (steps + rollouts * record["seconds"]["rollout"]) / 3600
     return dict(spent), list(missing)
+
+
+def _any_of(model: str, measured: Measured) -> dict[str, Any] | None:
+    return next((record for (name, _), record in measured.items() if name == model), None)
 
 
 class Taken(NamedTuple):

@@ -47,11 +47,7 @@ class Config(Section):
         if not isinstance(given, dict):
             return given
         named = {key: given[key] for key in ("models", "tasks", "methods") if isinstance(given.get(key), dict)}
-        # Snakemake reads every value inside --config as text, so null arrives as the word "null".
-        kept = {
-            key: {name: one for name, one in some.items() if one is not None and one != "null"}
-            for key, some in named.items()
-        }
+        kept = {key: {name: one for name, one in some.items() if one is not None} for key, some in named.items()}
         return given | kept
 
     @model_validator(mode="after")

@@ -65,7 +65,7 @@ class RandomStringMethod(RandomControlMethod):
     kind: Literal["random_string"]
 
 
-class TrainedMethod(Method):
+class TrainedSection(Method):
     """Settings of every trained method."""
 
     learning_rate: float = Field(gt=0.0, description="Adam's step size (ours, chosen on validation)")
@@ -75,7 +75,7 @@ class TrainedMethod(Method):
     )
 
 
-class ArtMethod(TrainedMethod):
+class ArtMethod(TrainedSection):
     """ART: pixel = sigmoid(z), where z is trained (the paper's method section)."""
 
     implementation = "art.methods.image:Image"
@@ -93,7 +93,7 @@ class ArtMethod(TrainedMethod):
     )
 
 
-class LoraMethod(TrainedMethod):
+class LoraMethod(TrainedSection):
     """LoRA on the language layers (through peft)."""
 
     implementation = "art.methods.lora:Lora"
@@ -103,7 +103,7 @@ class LoraMethod(TrainedMethod):
     alpha: int = Field(16, ge=1)
 
 
-class SoftPromptMethod(TrainedMethod):
+class SoftPromptMethod(TrainedSection):
     """As many trained embeddings as the image has visual tokens."""
 
     implementation = "art.methods.soft_prompt:SoftPrompt"
@@ -127,4 +127,4 @@ METHOD_SECTIONS: dict[str, type[Method]] = {
 }
 """Kind -> class, taken from the union."""
 
-TRAINED_KINDS = tuple(kind for kind, section in METHOD_SECTIONS.items() if issubclass(section, TrainedMethod))
+TRAINED_KINDS = tuple(kind for kind, section in METHOD_SECTIONS.items() if issubclass(section, TrainedSection))

@@ -62,15 +62,21 @@ def _explain(fault: Any) -> str:
 
 
 def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
-    """Allowed keys of the section with the unknown key; it is found by following the types along the location."""
+    """Allowed keys of the section with the unknown key; it is found by following the types along the location.
+
+    Pydantic names the kind that selects one of several sections behind the name that the user chose.
+    """
+    path = list(location[:-1])
     section: type[BaseModel] = Config
-    for part in location[:-1]:
-        if part in section.model_fields:
-            inside = _sections(section.model_fields[part].annotation)
-        else:  # a name that the user chose, or the kind that selects one of several sections
-            inside = [one for one in inside if part == _kind(one)] or inside
-        if len(inside) == 1:
-            section = inside[0]
+    while path:
+        part = path.pop(0)
+        inside = _sections(section.model_fields[part].annotation)
+        if part in ("models", "tasks", "methods"):
+            path.pop(0)  # the name that the user chose
+        if len(inside) > 1:
+            kind = path.pop(0)
+            inside = [one for one in inside if kind in get_args(one.model_fields["kind"].annotation)]
+        section = inside[0]
     return list(section.model_fields)
 
 
@@ -79,8 +85,3 @@ def _sections(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [section for part in get_args(annotation) for section in _sections(part)]
-
-
-def _kind(section: type[BaseModel]) -> str | None:
-    kind = section.model_fields.get("kind")
-    return kind and next(iter(get_args(kind.annotation)), None)

@@ -69,7 +69,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class TaskSection(Section):
-    """A task; its rule in workflow/rules/tasks writes the problem files."""
+    """A task: where its problems come from, how many there are, and what scores the answers."""
 
     scorer: Annotated[str, OneOf(SCORERS)]
     source: SourceSection | None = Field(None, description="source of a published data set; generated tasks have none")
@@ -81,7 +81,7 @@ class TaskSection(Section):
     seed: int = Field(0, ge=0, description="seed of the generator or of the split")
 
     def rule(self, name: str) -> str:
-        """Rule file (in workflow/rules/tasks) and reader of the task ``name``; all tasks of reasoning-gym share one."""
+        """Name under which the task is looked for in the registries; all tasks of reasoning-gym share one."""
         return "reasoning_gym" if self.scorer == "reasoning_gym" else name
 
 

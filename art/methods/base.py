@@ -50,7 +50,7 @@ class TrainedMethod(ABC):
         """Move the parameters back into their allowed range; called after every update, without gradients."""
 
     @contextmanager
-    def untrained(self) -> Iterator[Prefix]:
+    def base_model(self) -> Iterator[Prefix]:
         """Within the block the policy is the base model; yields the prefix of the base model, an empty one."""
         yield Prefix()
 

@@ -13,8 +13,7 @@ from art.config.registry import implementation
 from art.files import write_records
 from art.models.hub import checkpoint_folder
 from art.models.preprocessor import CheckpointError, read_preprocessor
-from art.pictures.png import decode_png, encode_png
-from art.pictures.png import random_image as uniform_noise
+from art.pictures.png import decode_png, encode_png, uniform_noise
 from art.store.artifact import IMAGE, Artifact, artifact_folder
 from art.store.clock import Clock
 from art.store.records import StepRecord

@@ -76,7 +76,7 @@ class Image(TrainedMethod):
     def save(self, out: Path) -> Artifact:
         size = self.origin.shape[-1]
         artifact = Artifact(
-            kind="art",
+            kind=self.section.kind,
             image_size=size,
             trained_numbers=self.count_parameters(),
             prefix_tokens=self.policy.preprocessor.tokens(size) + 2,

@@ -37,7 +37,7 @@ class Lora(TrainedMethod):
         return {name: value for name, value in self.adapted.named_parameters() if value.requires_grad}
 
     @contextmanager
-    def untrained(self) -> Iterator[Prefix]:
+    def base_model(self) -> Iterator[Prefix]:
         with self.adapted.disable_adapter():
             yield Prefix()
 
@@ -52,7 +52,7 @@ class Lora(TrainedMethod):
             raise OSError(f"{out}: adapter cannot be written: {error}") from None
 
     def save(self, out: Path) -> Artifact:
-        artifact = Artifact(kind="lora", adapter=True, trained_numbers=self.count_parameters())
+        artifact = Artifact(kind=self.section.kind, adapter=True, trained_numbers=self.count_parameters())
         with artifact_folder(out, artifact) as folder:
             self.write_adapter(folder / ADAPTER)
         return artifact

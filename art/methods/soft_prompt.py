@@ -32,7 +32,7 @@ class SoftPrompt(TrainedMethod):
 
     def save(self, out: Path) -> Artifact:
         artifact = Artifact(
-            kind="soft_prompt",
+            kind=self.section.kind,
             embeddings=True,
             trained_numbers=self.count_parameters(),
             prefix_tokens=len(self.embeddings),

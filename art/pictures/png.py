@@ -104,7 +104,7 @@ def decode_png(path: Path, size: int) -> Levels:
     return np.array(Image.alpha_composite(backdrop, image.convert("RGBA")).convert("RGB"))
 
 
-def random_image(size: int, rng: np.random.Generator) -> Levels:
+def uniform_noise(size: int, rng: np.random.Generator) -> Levels:
     """Uniform noise, (size, size, 3)."""
     return rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
 

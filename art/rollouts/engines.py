@@ -55,13 +55,13 @@ class Engine(ABC):
 
     def __init__(self, context: EngineContext) -> None:
         self.policy, self.settings = context.policy, context.settings
-        self._trains_adapter = context.adapter_rank is not None and not self.shares_policy
-        self.adapter_outdated = self._trains_adapter
+        self._needs_adapter = context.adapter_rank is not None and not self.shares_policy
+        self.adapter_outdated = self._needs_adapter
         """Whether an adapter must be loaded before the engine samples: none is loaded, or the parameters changed."""
 
     def parameters_changed(self) -> None:
         """Called after every update: a loaded adapter is now outdated."""
-        self.adapter_outdated = self._trains_adapter
+        self.adapter_outdated = self._needs_adapter
 
     @property
     @abstractmethod

@@ -86,6 +86,7 @@ class Server(Engine):
     def ask_for(self, name: str) -> None:
         """Send requests to the base model or adapter that the server has under this name."""
         self._model = name
+        self.adapter_outdated = False
 
     def _load_adapter(self, folder: Path) -> None:
         # A new name each time: the server must not reuse prompts that it cached under the last adapter.

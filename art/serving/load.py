@@ -46,8 +46,9 @@ def conditions(base: str, served: Sequence[Served], variants: Sequence[int]) -> 
     """
     found = [Condition("no_image", 0, [(base, [])])]
     shown = _shown(served)
-    if shown is not None:
-        levels = decode_png(shown.folder / IMAGE, shown.artifact.image_size or 0)
+    size = shown and shown.artifact.image_size
+    if shown and size:
+        levels = decode_png(shown.folder / IMAGE, size)
         pictures = [png_bytes(_nudged(levels, number)) for number in range(max(variants))]
         found += [
             Condition("image", count, [(base, [picture_part(png)]) for png in pictures[:count]]) for count in variants

@@ -96,7 +96,7 @@ class RunRecord(Record):
     engine: str | None = Field(
         None, description="the engine that sampled, with its version; null where nothing was sampled"
     )
-    threads: int
+    threads: int = Field(description="threads that torch computes on; 1 for a control, which needs no torch")
     seconds: dict[str, float] = Field(description="wall time by phase; 'total' is the whole process, start-up included")
     peak_memory_bytes: int
     trained_numbers: int

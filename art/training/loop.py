@@ -135,7 +135,7 @@ class Trainer:
         objective, base = self.config.objective, None
         logprobs = self._logprobs(groups, tokens, mask, self.method.prefix())
         if objective.kl_weight:
-            with torch.no_grad(), self.method.untrained() as prefix:
+            with torch.no_grad(), self.method.base_model() as prefix:
                 base = self._logprobs(groups, tokens, mask, prefix)
         advantages = torch.cat([group.advantages for group in groups])
         return objective_loss(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from art.config.methods import TrainedMethod as TrainedSettings
+from art.config.methods import TrainedSection
 from art.config.registry import implementation
 from art.errors import ConfigError, RecordError
 from art.methods.base import Initialisation, TrainedMethod
@@ -28,7 +28,7 @@ class Session:
     """What the training loop works with; method and engine share the policy."""
 
     workspace: Workspace
-    settings: TrainedSettings
+    settings: TrainedSection
     clock: Clock
     problems: list[Problem]
     validation: list[Problem]
@@ -48,7 +48,7 @@ def opened(workspace: Workspace, clock: Clock) -> Iterator[Session]:
         CheckpointError, ImageError, EngineError: the model, the seed picture or the engine cannot be used.
     """
     config, key, settings = workspace.config, workspace.key, workspace.section
-    if not isinstance(settings, TrainedSettings):
+    if not isinstance(settings, TrainedSection):
         raise ConfigError(f"methods.{key.method}: kind {settings.kind!r} is a control; there is nothing to train")
     scorer = scorer_of(workspace.task.scorer)
     files = workspace.problem_file("train"), workspace.problem_file("validation")

@@ -15,7 +15,7 @@ from art.config.digests import evaluation_digest
 from art.config.experiment import Config, RunKey
 from art.config.reading import parse_config
 from art.errors import RecordError
-from art.files import write_records
+from art.files import write_json, write_records
 from art.store.records import Item
 
 METHODS: dict[str, dict[str, Any]] = {"plain": {"kind": "no_image"}, "picture": {"kind": "art"}}
@@ -118,12 +118,21 @@ def test_a_sample_that_is_there_twice_is_refused(fake: ModuleType, tmp_path: Pat
         load_scores(config, tmp_path)
 
 
-def test_art_runs_are_those_of_the_kind_whatever_their_name(fake: ModuleType, tmp_path: Path) -> None:
+def test_trained_images_are_known_by_their_artifact_and_not_by_a_name(fake: ModuleType, tmp_path: Path) -> None:
+    """An artifact of another kind that is an image with trained parameters is one; without them it is an image only."""
     config = write(fake, tmp_path, lambda _: USUAL)
     for run in config.grid():
         fake.write_record(tmp_path, config, run)
     expected = [(model, task, "picture", seed) for model in ("m2", "m1") for task in ("t2", "t1") for seed in (3, 1)]
-    assert [tuple(run.model_dump().values()) for run in Experiment(config, tmp_path).trained_images()] == expected
+    experiment = Experiment(config, tmp_path)
+    assert [tuple(run.model_dump().values()) for run in experiment.trained_images()] == expected
+    images = [run for run, _ in experiment.images()]
+    other = next(run for run in config.grid() if run not in images)
+    path = tmp_path / other.folder / "artifact/artifact.json"
+    write_json(path, {"kind": "frame", "image_size": 64, "trained_numbers": 5})
+    assert other in experiment.trained_images()
+    write_json(path, {"kind": "frame", "image_size": 64})
+    assert other not in experiment.trained_images() and other in [run for run, _ in experiment.images()]
 
 
 def test_numbers_are_written_in_full_with_plain_line_ends(tmp_path: Path) -> None:

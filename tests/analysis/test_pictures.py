@@ -16,6 +16,7 @@ from analysis.load import Cell, Experiment
 from art.config.experiment import Config
 from art.config.reading import parse_config
 from art.pictures.png import ImageError, encode_png, png_bytes
+from art.store.artifact import Artifact
 
 METHODS: dict[str, dict[str, Any]] = {
     "grey": {"kind": "art", "start": "grey", "models": ["m"]},
@@ -190,3 +191,14 @@ def test_a_run_without_its_first_picture_is_named(tree: tuple[Config, Path], tmp
     encode_png(picture(1), tmp_path / run.folder / "snapshots/step0005.png")
     with pytest.raises(ImageError, match=r"m/t1/grey/seed4/snapshots/step0000\.png: missing"):
         list(pictures.snapshots(tmp_path, run))
+
+
+def test_the_role_of_an_image_is_that_of_its_artifact() -> None:
+    for kind, trained, role in (
+        ("frame", 5, "trained"),
+        ("art", 5, "trained"),
+        ("seed_image", 0, "seed"),
+        ("random_image", 0, "random"),
+        ("transformed", 0, "control"),
+    ):
+        assert pictures._role(Artifact(kind=kind, image_size=64, trained_numbers=trained)) == role

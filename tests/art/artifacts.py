@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from tiny_world import World
 
 from art.config.experiment import Config
-from art.config.methods import TrainedMethod
+from art.config.methods import TrainedSection
 from art.methods.lora import TARGETS
 from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy
 from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import encode_png, random_image
+from art.pictures.png import encode_png, uniform_noise
 from art.rollouts.sampler import Decoding, sample
 from art.store.artifact import ADAPTER, EMBEDDINGS, IMAGE, Artifact, artifact_folder
 from art.store.clock import Clock
@@ -65,7 +65,7 @@ def write_adapter(policy: Policy, folder: Path, seed: int = 0, rank: int = RANK)
 def prefix_of(kind: str, variant: int) -> Prefix:
     """The prefix of the artifact; its numbers are exact in bfloat16."""
     if kind == "image":
-        return Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(variant))))
+        return Prefix(image=levels_to_tensor(uniform_noise(64, np.random.default_rng(variant))))
     if kind == "text":
         return Prefix(text=TEXTS[variant])
     if kind == "embeddings":
@@ -95,11 +95,11 @@ def write_artifact(
         text=prefix.text,
         embeddings=kind == "embeddings",
         adapter=kind == "adapter",
-        trained_numbers=1234 if isinstance(run.section, TrainedMethod) else 0,
+        trained_numbers=1234 if isinstance(run.section, TrainedSection) else 0,
     )
     with artifact_folder(run.artifact, artifact) as folder:
         if kind == "image":
-            encode_png(random_image(64, np.random.default_rng(variant)), folder / IMAGE)
+            encode_png(uniform_noise(64, np.random.default_rng(variant)), folder / IMAGE)
         elif kind == "embeddings":
             save_file({"embeddings": prefix.embeddings}, folder / EMBEDDINGS)
         elif kind == "adapter":

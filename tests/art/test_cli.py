@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from art.cli import app, collector_paused
 from art.config.reading import load_config
 from art.errors import ConfigError, printed
 from art.files import read_json, read_records, write_records
-from art.pictures.png import decode_png, encode_png, random_image
+from art.pictures.png import decode_png, encode_png, uniform_noise
 from art.store.problem import Problem, problem_id
 from art.store.records import Item
 from art.tasks.generated.problems import problems
@@ -97,6 +99,36 @@ def test_the_collector_rests_while_modules_are_imported() -> None:
         raise ImportError
     assert gc.isenabled()
     gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "name"),
+    [
+        (("train", "--model", "tiny", "--task", "arithmetic", "--method", "art"), "art.training.loop", "train"),
+        (
+            ("evaluate", "--model", "tiny", "--task", "arithmetic", "--method", "art"),
+            "art.evaluation.evaluate",
+            "evaluate",
+        ),
+        (("serve-check", "--model", "tiny", "--task", "arithmetic"), "art.serving.check", "serve_check"),
+    ],
+)
+def test_commands_with_torch_import_it_without_the_collector(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], module: str, name: str
+) -> None:
+    seen: list[bool] = []
+
+    class Imported(ModuleType):
+        def __getattr__(self, asked: str) -> Any:
+            if asked != name:
+                raise AttributeError(asked)
+            seen.append(gc.isenabled())
+            return lambda *_: seen.append(gc.isenabled())
+
+    monkeypatch.setitem(sys.modules, module, Imported(module))
+    run(*command, "--config", str(world.write_config()), "--results", str(world.results))
+    gc.unfreeze()
+    assert seen == [False, True], "while it is imported, and while it runs"
 
 
 # -- bad configurations --------------------------------------------------------------------------------------------
@@ -187,7 +219,7 @@ def damage(world: World, what: str) -> list[str]:
         seed.write_bytes(seed.read_bytes()[:-30])
         return ["arithmetic.png", "truncated"]
     if what == "size":
-        encode_png(random_image(96, np.random.default_rng(0)), seed)
+        encode_png(uniform_noise(96, np.random.default_rng(0)), seed)
         return ["arithmetic.png", "96 x 96", "64 x 64"]
     if what == "picture":
         seed.unlink()
@@ -209,7 +241,7 @@ def test_damaged_inputs_of_training_are_named(world: World, what: str) -> None:
 
 
 def test_a_size_that_the_checkpoint_would_resize(world: World) -> None:
-    encode_png(random_image(544, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
+    encode_png(uniform_noise(544, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
     message = failure(*world.arguments("train", "art", image={"size": 544}))
     assert "image.size 544" in message and "from 32 to 512" in message
     assert "image.size 544" in failure(*world.arguments("train", "random_string", image={"size": 544}))

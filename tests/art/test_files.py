@@ -161,19 +161,19 @@ def test_a_full_disk_keeps_the_older_artifact_and_checkpoint(tmp_path: Path) -> 
     import numpy as np
     import torch
 
-    from art.pictures.png import encode_png, random_image
+    from art.pictures.png import encode_png, uniform_noise
     from art.store.artifact import Artifact, artifact_folder, read_artifact
     from art.training.progress import Progress, load_progress, save_progress
 
     folder = tmp_path / "artifact"
     with artifact_folder(folder, Artifact(kind="art", image_size=8)) as partial:
-        encode_png(random_image(8, np.random.default_rng(0)), partial / "image.png")
+        encode_png(uniform_noise(8, np.random.default_rng(0)), partial / "image.png")
     with (
         full_disk(4096),
         pytest.raises(OSError),
         artifact_folder(folder, Artifact(kind="art", image_size=64)) as partial,
     ):
-        encode_png(random_image(64, np.random.default_rng(0)), partial / "image.png")
+        encode_png(uniform_noise(64, np.random.default_rng(0)), partial / "image.png")
     assert read_artifact(folder).image_size == 8
 
     parameters = {"free": torch.nn.Parameter(torch.zeros(10))}

@@ -19,7 +19,7 @@ from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy
 from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import random_image
+from art.pictures.png import uniform_noise
 from art.rollouts.engines import Engine, EngineContext, open_engine
 from art.rollouts.mismatch import measure_mismatch
 from art.rollouts.sampler import Decoding, sample
@@ -45,7 +45,7 @@ def prefixes(policy: Policy) -> dict[str, Prefix]:
     words = policy.token_embeddings[torch.from_numpy(rng.integers(0, 500, 16))].float()
     return {
         "nothing": Prefix(),
-        "noise": Prefix(image=levels_to_tensor(random_image(128, rng))),
+        "noise": Prefix(image=levels_to_tensor(uniform_noise(128, rng))),
         "text": Prefix(text=" apple green seven"),
         "embeddings": Prefix(embeddings=1.5 * words),
     }

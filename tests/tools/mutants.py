@@ -40,7 +40,7 @@ from rich.progress import Progress
 ROOT = Path(__file__).parents[2]
 STORE = ROOT / ".mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
-SOURCES = ("art", "analysis")
+SOURCES = ("art", "analysis", "pretraining")
 # Imported once, before the processes fork: to import them in each process would take seconds.
 PRELOADED = ("torch", "transformers", "peft", "openai", "pandas", "scipy.stats", "seaborn", "hypothesis", "pytest")
 FEW = 20  # with at most this many faults nothing is imported before

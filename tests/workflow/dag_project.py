@@ -28,7 +28,6 @@ COPIED = (
     "paper/paper.typ",
     "paper/references.bib",
 )
-COPIED += ("environment.yml",)
 
 # Stands in for art/cli.py: writes what each command promises, with the arguments inside.
 FAKE_ART = """

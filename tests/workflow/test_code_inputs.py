@@ -47,10 +47,10 @@ RUNS, FAMILY = "results/smoke/runs/tiny-1m", "art/models/policy.py"
         ),
         (f"{RUNS}/arithmetic/soft_prompt/seed0/run.json", ["training/loop", "methods/soft_prompt", "scoring/numeric"]),
         (f"{RUNS}/arithmetic/random_string/seed0/run.json", ["methods/controls"]),
-        (f"{RUNS}/tool_call/lora/seed0/items.jsonl", ["evaluation/evaluate", "methods/lora", "scoring/tool_call"]),
+        (f"{RUNS}/tool_call/lora/seed0/items.jsonl", ["evaluation/evaluate", "models/policy", "scoring/tool_call"]),
         (
             f"{RUNS}/multiple_choice/no_image/seed0/items.jsonl",
-            ["evaluation/evaluate", "methods/controls", "scoring/multiple_choice"],
+            ["evaluation/evaluate", "scoring/multiple_choice"],
         ),
         ("results/smoke/seeds/arithmetic.png", ["pictures/seeds/__init__", "pictures/seeds/arithmetic"]),
         (

@@ -20,9 +20,9 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 LACKING = "lacks config.json, preprocessor_config.json, tokenizer.json, tokenizer_config.json;"
 
 
-def newer(path: Path) -> None:
+def newer(path: Path, text: str | None = None) -> None:
     """Edit a file: other content, and a time after everything that was made."""
-    path.write_text(path.read_text() + "\n# edited\n")
+    path.write_text(path.read_text() + "\n# edited\n" if text is None else text)
     later = time.time() + 5
     os.utime(path, (later, later))
 
@@ -165,6 +165,14 @@ def test_new_method_and_scorer_repeat_nothing(finished: Project) -> None:
     for table in ("art/config/registry.py", "art/config/methods.py"):
         newer(finished.root / table)
     assert finished.planned(*SMOKE) == {}
+
+
+def test_a_control_in_a_file_of_its_own_is_code_of_its_runs(finished: Project) -> None:
+    methods = finished.root / "art/config/methods.py"
+    methods.write_text(methods.read_text().replace("art.methods.controls:no_image", "art.methods.bare:no_image"))
+    newer(finished.root / "art/methods/bare.py", "")
+    jobs = finished.planned(*SMOKE)
+    assert jobs["train"] and all("/no_image/" in path for path in jobs["train"])
 
 
 def test_what_is_lost_is_made_again(finished: Project) -> None:

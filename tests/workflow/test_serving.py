@@ -57,7 +57,8 @@ def test_a_run_names_the_code_of_its_engine(jobs: list[tuple[str, list[str], lis
         assert "art/rollouts/server_engine.py" not in inputs
     check = inputs_of(jobs, "results/vllm/serving/tiny-1m/arithmetic/serving.json")
     assert {"art/serving/check.py", "art/rollouts/server_engine.py", "art/rollouts/launch.py"} <= check
-    assert {"art/methods/lora.py", "art/methods/image.py", "art/scoring/numeric.py"} <= check
+    assert {"art/models/policy.py", "art/scoring/numeric.py"} <= check
+    assert not any(path.startswith(("art/methods/", "art/training/")) for path in check), "artifacts, not methods"
 
 
 def test_the_experiments_engine_evaluates(project: Project) -> None:

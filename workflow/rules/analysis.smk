@@ -22,6 +22,7 @@ rule measure:
         results=results_folder,
         out=subpath(output[0], parent=True),
         settings=CONFIG.analysis.model_dump_json(),
+        entries=str(DATA),
     shell:
         "python -m analysis measure --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
 
@@ -51,6 +52,7 @@ rule tables:
         results=results_folder,
         out=subpath(output[0], parent=True),
         settings=CONFIG.model_dump_json(exclude={"models"}),
+        entries=str(TABLES),
     shell:
         "python -m analysis tables --config {params.config} --results {params.results} --out {params.out} > {log} 2>&1"
 

@@ -8,35 +8,28 @@ from art.config.registry import ENGINES, FAMILIES, OTHER_SEED_PICTURE, SCORERS, 
 
 
 def selected(wildcards):
-    """The modules of a run's family, method and scorer."""
-    method = CONFIG.methods[wildcards.method]
+    """The modules of a run's family and scorer, which training and evaluation share."""
     family, scorer = CONFIG.models[wildcards.model].family, CONFIG.tasks[wildcards.task].scorer
-    return [module_file(entry) for entry in (FAMILIES[family], method.implementation, SCORERS[scorer])]
-
-
-def engine_file(engine):
-    """The module of the engine in a section ``engine``."""
-    return module_file(ENGINES[engine.kind])
+    return [module_file(FAMILIES[family]), module_file(SCORERS[scorer])]
 
 
 def train_code(wildcards):
-    """The training loop and what the run selects; for a control only the module that draws it."""
+    """The training loop and what the run selects; a control is drawn without them."""
+    method = module_file(CONFIG.methods[wildcards.method].implementation)
     if CONFIG.methods[wildcards.method].kind not in TRAINED_KINDS:
-        return source_files("art/methods/controls.py")
-    engine = CONFIG.engine_of(wildcards.method)
-    return source_files("art/training/loop.py", engine_file(engine), *selected(wildcards))
+        return source_files("art/methods/controls.py", method)
+    engine = module_file(ENGINES[CONFIG.engine_of(wildcards.method).kind])
+    return source_files("art/training/loop.py", method, engine, *selected(wildcards))
 
 
 def evaluate_code(wildcards):
-    """The evaluation, which is the same for all artifacts, and what the run selects."""
-    return source_files("art/evaluation/evaluate.py", engine_file(CONFIG.engine), *selected(wildcards))
+    """The evaluation, which is the same for all artifacts, whichever method they are of."""
+    return source_files("art/evaluation/evaluate.py", module_file(ENGINES[CONFIG.engine.kind]), *selected(wildcards))
 
 
 def serving_code(wildcards):
-    """The serving check, and what the runs that it serves select."""
-    runs = CONFIG.served_runs(wildcards.model, wildcards.task)
-    files = {file for run in runs for file in selected(run)}
-    return source_files("art/serving/check.py", *sorted(files))
+    """The serving check; its engine is always the server."""
+    return source_files("art/serving/check.py", *selected(wildcards))
 
 
 def picture_code(wildcards):

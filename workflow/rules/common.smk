@@ -14,6 +14,7 @@ from art.config.methods import TRAINED_KINDS
 from art.config.preflight import own_tasks, preflight
 from art.config.reading import parse_config
 from art.config.registry import GENERATORS, READERS
+from art.config.sections import SPLITS
 from art.errors import ConfigError
 from art.tasks.source import local_files
 
@@ -22,15 +23,24 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.env
 
 SOURCE = ", ".join(map(str, workflow.configfiles))
 OWN_TASKS = own_tasks(Path(workflow.basedir))
+
+
+def with_nulls(value):
+    """Snakemake reads the values inside of --config as text: there ``null`` is a word."""
+    if isinstance(value, dict):
+        return {key: with_nulls(inner) for key, inner in value.items()}
+    return None if value == "null" else value
+
+
 try:
-    CONFIG = parse_config(config, SOURCE)
+    CONFIG = parse_config(with_nulls(config), SOURCE)
     preflight(CONFIG, SOURCE, OWN_TASKS)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = CONFIG.results
 PAPER = CONFIG.paper
-PROBLEM_FILES = ("train.jsonl", "validation.jsonl", "test.jsonl", "report.json")
+PROBLEM_FILES = (*(f"{split}.jsonl" for split in SPLITS), "report.json")
 SERVING_FILES = ("served.jsonl", "load.jsonl", "gap.jsonl", "serving.json")
 CONFIG_FILE = f"{RESULTS}/config.json"
 CONFIG_JSON = CONFIG.model_dump_json()

@@ -19,7 +19,7 @@ from art.errors import ConfigError, RecordError
 from art.store.problem import Problem
 from art.tasks.candidate import Candidate, Dropped, Unfit, make_problem
 from art.tasks.formats import rows
-from art.tasks.published.tool_definitions import definition, reference
+from art.tasks.published.tool_definitions import definition, gold_answer
 from art.tasks.source import locate
 from art.tasks.source import origin as files_origin
 
@@ -79,7 +79,7 @@ def _convert(row: dict[str, Any], truth: list[Any], category: str) -> tuple[str,
     question = next(message["content"] for message in conversation if message["role"] == "user")
     problem = make_problem(
         question,
-        reference({"name": name, **_right_arguments(values, schema)}),
+        gold_answer({"name": name, **_right_arguments(values, schema)}),
         tools=[definition(_translated(function)) for function in row["function"]],
         messages=conversation if len(conversation) > 1 else None,
         topic=category.removeprefix("BFCL_v4_"),

@@ -59,7 +59,7 @@ def call(tool_call: Any) -> dict[str, Any]:
     return {"name": name, "arguments": arguments}
 
 
-def reference(wanted: dict[str, Any]) -> str:
+def gold_answer(wanted: dict[str, Any]) -> str:
     """The call as the gold answer of a problem with the scorer ``tool_call``.
 
     Raises:

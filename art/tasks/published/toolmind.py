@@ -17,7 +17,7 @@ from art.config.sections import TaskSection
 from art.errors import RecordError
 from art.store.problem import Problem
 from art.tasks.candidate import Candidate, Dropped, Unfit, make_problem
-from art.tasks.published.tool_definitions import call, definition, reference
+from art.tasks.published.tool_definitions import call, definition, gold_answer
 from art.tasks.source import Layout, origin, read_files
 
 __all__ = ["origin", "read"]
@@ -54,7 +54,7 @@ def convert(row: dict[str, Any]) -> tuple[str, Problem]:
         raise Unfit("chat_mark")
     question = spoken[0]["content"]
     messages = before if len(before) > 1 else None
-    return question, make_problem(question, reference(wanted), tools=offered, messages=messages)
+    return question, make_problem(question, gold_answer(wanted), tools=offered, messages=messages)
 
 
 def _message(message: Any) -> dict[str, Any]:

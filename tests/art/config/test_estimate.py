@@ -30,7 +30,9 @@ def measured(config: Config, model: str, kind: str, **changes: Any) -> dict[str,
 def test_hours_are_unknown_until_steps_were_measured(paper: Config, tmp_path: Path) -> None:
     lines = report(paper, tmp_path / "none", tmp_path)
     assert "136 runs" in lines[0] and counts(paper)["training steps"] == 7200
-    assert "unknown: no step time measured for qwen3.5-0.8b art" in lines[1]
+    assert (
+        "unknown: no step time measured for qwen3.5-0.8b soft_prompt, qwen3.5-0.8b lora, qwen3.5-0.8b art, " in lines[1]
+    )
     write_json(tmp_path / "scaled.json", measured(paper, "qwen3.5-0.8b", "art", scale=8))
     write_json(tmp_path / "shorter.json", measured(paper, "qwen3.5-0.8b", "art", sizes={"image": 64}))
     assert load_measured(paper, tmp_path) == {}

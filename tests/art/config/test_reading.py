@@ -246,3 +246,27 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: bytes
 def test_coordinates_of_the_wrong_form_are_refused(part: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^{part}: .*given: {value!r}"):
         run_key(**{"model": "tiny", "task": "arithmetic", "method": "art", "seed": 0, part: value})
+
+
+@pytest.mark.parametrize(
+    ("entry", "keys", "others"),
+    [
+        ({"methods": {"image": {"kind": "art", "foo": 1}}}, {"basis", "max_distance"}, {"size", "contrast"}),
+        ({"methods": {"engine": {"kind": "art", "foo": 1}}}, {"basis"}, {"url"}),
+        ({"methods": {"lora": {"kind": "soft_prompt", "foo": 1}}}, {"learning_rate"}, {"rank"}),
+        ({"methods": {"image": {"kind": "art", "engine": {"foo": 1}}}}, {"url", "retries"}, {"contrast", "basis"}),
+        ({"tasks": {"source": {"scorer": "numeric", "foo": 1}}}, {"scorer", "seed"}, {"repository"}),
+        ({"tasks": {"seed": {"scorer": "numeric", "source": {"foo": 1}}}}, {"repository", "path"}, {"scorer"}),
+        ({"models": {"path": {"path": "x", "foo": 1}}}, {"family", "dtype"}, {"seeds"}),
+    ],
+)
+def test_a_name_that_is_a_key_elsewhere_confuses_no_message(
+    plain: World, entry: dict[str, Any], keys: set[str], others: set[str]
+) -> None:
+    (section,) = entry
+    data = plain.mapping()
+    with pytest.raises(ConfigError, match="allowed keys: ") as caught:
+        parse_config(data | {section: data[section] | entry[section]}, "a file")
+    (line,) = [line for line in str(caught.value).splitlines() if "allowed keys" in line]
+    listed = set(line.split("allowed keys: ")[1].split(", "))
+    assert keys <= listed and not others & listed

@@ -19,7 +19,7 @@ from art.evaluation import evaluate as module
 from art.evaluation.evaluate import Evaluator, evaluate
 from art.files import read_json, read_records
 from art.methods.controls import make_control
-from art.pictures.png import ImageError, encode_png, random_image
+from art.pictures.png import ImageError, encode_png, uniform_noise
 from art.scoring import scorer_of
 from art.store.problem import Problem
 from art.store.records import Item, RunRecord
@@ -88,7 +88,7 @@ def test_a_damaged_run_is_named_and_leaves_no_items(made: World, damage: str) ->
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:2000])
     elif damage == "size":
-        encode_png(random_image(96, np.random.default_rng(0)), path)
+        encode_png(uniform_noise(96, np.random.default_rng(0)), path)
         told = path.with_name("artifact.json")
         told.write_text(told.read_text().replace('"image_size": 64', '"image_size": 96'))
     elif damage == "missing":

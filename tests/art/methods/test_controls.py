@@ -22,7 +22,7 @@ from art.methods.controls import make_control
 from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
 from art.models.prompt import Prefix
-from art.pictures.png import decode_png, encode_png, random_image
+from art.pictures.png import decode_png, encode_png, uniform_noise
 from art.store.artifact import Artifact, read_artifact
 from art.store.records import RunRecord, StepRecord
 from art.tasks.generated.problems import problems
@@ -151,7 +151,7 @@ def test_seed_image_is_the_seed_picture(world: World) -> None:
 
 @pytest.mark.parametrize("method", ["seed_image", "random_image"])
 def test_an_image_has_the_configurations_size(world: World, method: str) -> None:
-    encode_png(random_image(96, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
+    encode_png(uniform_noise(96, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
     make_control(world.config(image={"size": 96}), world.key(method), world.results)
     folder = world.folder(method) / "artifact"
     assert decode_png(folder / "image.png", 96).shape == (96, 96, 3)

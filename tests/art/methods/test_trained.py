@@ -196,7 +196,7 @@ def test_lora_adapts_every_matrix_of_the_language_layers_and_nothing_else(world:
     torch.testing.assert_close(last_hidden(policy, Prefix()), before)  # B starts at 0
     disturbed(method, 0.2)
     assert not torch.allclose(last_hidden(policy, Prefix()), before, atol=1e-3)
-    with method.untrained() as prefix:
+    with method.base_model() as prefix:
         torch.testing.assert_close(last_hidden(policy, prefix), before)
 
 

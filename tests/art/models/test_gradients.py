@@ -15,14 +15,14 @@ from art.models.policy import Policy
 from art.models.prompt import Prefix
 from art.models.vision import patchify
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import random_image
+from art.pictures.png import uniform_noise
 from art.store.problem import Problem
 from art.tasks.generated.problems import problems
 from art.training.objectives import objective_loss
 
 TASKS = ("arithmetic", "tool_call", "multiple_choice")
 SIZE, VISUAL, HIDDEN = 256, 64, 64
-PICTURE = random_image(SIZE, np.random.default_rng(3))
+PICTURE = uniform_noise(SIZE, np.random.default_rng(3))
 IMAGE = Prefix(image=levels_to_tensor(PICTURE))
 EMBEDDINGS = Prefix(embeddings=torch.randn(3, HIDDEN, generator=torch.Generator().manual_seed(0)) * 0.1)
 PREFIXES = {"none": Prefix(), "text": Prefix(text="a red coin"), "image": IMAGE, "embeddings": EMBEDDINGS}

@@ -21,7 +21,7 @@ from art.models.preprocessor import read_preprocessor
 from art.models.prompt import Prefix
 from art.models.vision import patchify
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import random_image
+from art.pictures.png import uniform_noise
 from art.pictures.seeds import draw
 
 # Files of other checkpoints, with limits, normalisation and patches that differ from Qwen's, do_* switches, and the
@@ -106,7 +106,7 @@ def test_several_pictures_follow_each_other() -> None:
 @pytest.mark.parametrize("content", ["noise", "arithmetic", "gradient"])
 def test_equals_the_checkpoints_processor(section: ModelSection, shown: Shown, size: int, content: str) -> None:
     if content == "noise":
-        picture = random_image(size, np.random.default_rng(0))
+        picture = uniform_noise(size, np.random.default_rng(0))
     elif content == "gradient":  # every row, column and channel differs
         ramp = np.arange(size * size * 3).reshape(size, size, 3) * 255 / (size * size * 3)
         picture = ramp.astype(np.uint8)
@@ -118,7 +118,7 @@ def test_equals_the_checkpoints_processor(section: ModelSection, shown: Shown, s
 @pytest.mark.parametrize("other", OTHERS, indirect=True)
 def test_all_settings_are_those_of_the_file(other: Path, shown: Shown) -> None:
     size = 64 if read_preprocessor(other).smallest == 64 * 64 else 256
-    compare(random_image(size, np.random.default_rng(1)), other, shown)
+    compare(uniform_noise(size, np.random.default_rng(1)), other, shown)
 
 
 def test_gradient_is_that_of_a_permutation(section: ModelSection, shown: Shown) -> None:

@@ -61,7 +61,7 @@ def test_bound_is_exact_after_rounding(bound: int, push: float, double: bool) ->
         assert (levels == wanted).all()
 
 
-def test_behind_the_bound_only_gradients_that_lead_back_pass() -> None:
+def test_gradients_that_push_a_clamped_pixel_further_out_are_zeroed() -> None:
     seed = torch.full((6,), 100.0)
     logits = logits_of(torch.tensor([10.0, 95.0, 99.0, 101.0, 105.0, 200.0])).requires_grad_()
     for sign, passed in (

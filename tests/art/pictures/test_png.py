@@ -16,8 +16,8 @@ from art.pictures.png import (
     encode_png,
     grey_image,
     png_bytes,
-    random_image,
     reduce_contrast,
+    uniform_noise,
 )
 from art.pictures.seeds import draw
 
@@ -25,7 +25,7 @@ SIZE = 32
 
 
 def noise(seed: int = 0) -> np.ndarray:
-    return random_image(SIZE, np.random.default_rng(seed))
+    return uniform_noise(SIZE, np.random.default_rng(seed))
 
 
 def test_round_trip_and_same_bytes(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_grey_and_palette_are_converted(tmp_path: Path) -> None:
 
 
 def test_random_images() -> None:
-    levels = random_image(128, np.random.default_rng(1))
+    levels = uniform_noise(128, np.random.default_rng(1))
     assert levels.shape == (128, 128, 3) and levels.dtype == np.uint8
     assert (levels.min(), levels.max()) == (0, 255)
     grey = grey_image(128, np.random.default_rng(1))

@@ -17,7 +17,7 @@ from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
 from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import random_image
+from art.pictures.png import uniform_noise
 from art.rollouts.engines import EngineContext, EngineError, Transformers, open_engine
 from art.rollouts.mismatch import measure_mismatch
 from art.rollouts.replies import Reply, refuse_long, rollouts_of
@@ -25,7 +25,7 @@ from art.rollouts.sampler import Decoding, sample
 from art.store.problem import Problem
 from art.tasks.generated.problems import problems
 
-IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))
+IMAGE = Prefix(image=levels_to_tensor(uniform_noise(64, np.random.default_rng(3))))
 EMBEDDINGS = Prefix(embeddings=torch.randn(3, 64, generator=torch.Generator().manual_seed(0)))
 
 

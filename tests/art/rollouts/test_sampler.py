@@ -9,13 +9,13 @@ import torch
 from art.models.policy import Policy
 from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import random_image
+from art.pictures.png import uniform_noise
 from art.rollouts.sampler import Decoding, NonFiniteError, Rollouts, inverse_cdf, sample
 from art.store.problem import Problem
 from art.tasks.generated.problems import problems
 
 FEW = [70, 80, 90]
-IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))
+IMAGE = Prefix(image=levels_to_tensor(uniform_noise(64, np.random.default_rng(3))))
 
 
 @pytest.fixture(scope="module")

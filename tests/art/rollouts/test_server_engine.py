@@ -21,14 +21,14 @@ from art.models.artifact_loader import overlay_adapter
 from art.models.policy import Policy
 from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import encode_png, random_image
+from art.pictures.png import encode_png, uniform_noise
 from art.rollouts.engines import EngineError
 from art.rollouts.sampler import Decoding, Rollouts, sample
 from art.rollouts.server_engine import CONCURRENCY, asked, content_of
 from art.store.problem import Problem, problem_id
 from art.tasks.generated.problems import problems
 
-IMAGE = Prefix(image=levels_to_tensor(random_image(64, np.random.default_rng(3))))
+IMAGE = Prefix(image=levels_to_tensor(uniform_noise(64, np.random.default_rng(3))))
 EMBEDDINGS = Prefix(embeddings=torch.randn(3, 64, generator=torch.Generator().manual_seed(0)).bfloat16().float())
 PREFIXES = {"none": Prefix(), "text": Prefix(text="a red coin"), "image": IMAGE, "embeddings": EMBEDDINGS}
 TALK = [
@@ -140,7 +140,7 @@ def test_the_picture_of_a_request_is_the_artifacts(
     tiny_policy: Policy, fake: FakeServer, some: list[Problem], tmp_path: Path
 ) -> None:
     engine(tiny_policy, fake.url).sample(some, IMAGE, 1, Decoding(1.0, 1))
-    encode_png(random_image(64, np.random.default_rng(3)), tmp_path / "artifact.png")
+    encode_png(uniform_noise(64, np.random.default_rng(3)), tmp_path / "artifact.png")
     urls = [body["messages"][0]["content"][0]["image_url"]["url"] for body in fake.requests]
     assert [base64.b64decode(url.split(",")[1]) for url in urls] == [(tmp_path / "artifact.png").read_bytes()] * 3
 

@@ -19,14 +19,14 @@ from art.config.sections import EngineSection, ModelSection
 from art.models.policy import Policy
 from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor
-from art.pictures.png import random_image
+from art.pictures.png import uniform_noise
 from art.rollouts.engines import Engine, EngineContext, EngineError, open_engine
 from art.rollouts.sampler import Decoding
 from art.rollouts.vllm_options import engine_arguments
 from art.store.problem import Problem
 from art.tasks.generated.problems import problems
 
-LEVELS = random_image(64, np.random.default_rng(3))
+LEVELS = uniform_noise(64, np.random.default_rng(3))
 IMAGE = Prefix(image=levels_to_tensor(LEVELS))
 EMBEDDINGS = Prefix(embeddings=torch.randn(3, 64, generator=torch.Generator().manual_seed(0)))
 

@@ -12,7 +12,7 @@ from art.errors import RecordError
 from art.files import write_records
 from art.models.preprocessor import CheckpointError
 from art.pictures.logits import tensor_to_levels
-from art.pictures.png import encode_png, random_image
+from art.pictures.png import encode_png, uniform_noise
 from art.rollouts.sampler import Decoding
 from art.scoring import scorer_of
 from art.store.clock import Clock
@@ -221,7 +221,7 @@ def test_just_enough_problems_are_enough(world: World, stage: Stage) -> None:
 
 
 def test_a_picture_of_another_size_than_the_processor_takes_is_refused(world: World, stage: Stage) -> None:
-    encode_png(random_image(72, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
+    encode_png(uniform_noise(72, np.random.default_rng(0)), world.results / "seeds/arithmetic.png")
     stage.open()
     with pytest.raises(CheckpointError, match=r"image\.size 72"):
         stage.trainer("lora", image={"size": 72})
