@@ -27,6 +27,7 @@ COPIED = (
     "pretraining",
     "paper/paper.typ",
     "paper/references.bib",
+    "environment.yml",
 )
 
 # Stands in for art/cli.py: writes what each command promises, with the arguments inside.
