@@ -39,12 +39,12 @@ def trained_path(results: Path, run: RunKey) -> Path:
 
 
 def initial_path(results: Path, run: RunKey) -> Path:
-    """File of the picture that an ART run started from (its initialisation)."""
+    """File of the picture from which a run's training of an image started (its initialisation)."""
     return results / run.folder / "snapshots" / "step0000.png"
 
 
 def snapshots(results: Path, run: RunKey) -> Iterator[tuple[int, Path]]:
-    """Steps and files of an ART run's stored pictures, step 0 first.
+    """Steps and files of the pictures that a run stored while it trained one, step 0 first.
 
     Raises:
         ImageError: the picture of step 0 is missing.
