@@ -134,8 +134,10 @@ def report(config: Config, results: Path, folder: Path = MEASURED) -> list[str]:
         )
     if done.runs == size["runs"]:
         return lines
-    unmeasured = "CPU" if all(model.device == "cpu" for model in config.models.values()) else "GPU"
-    for device, measured in (load_measured(config, folder) or {f"{unmeasured} hours": {}}).items():
+    found = load_measured(config, folder)
+    if not found and all(model.device == "cpu" for model in config.models.values()):
+        return [*lines, "hours: unknown until all runs are done"]
+    for device, measured in (found or {"hours": {}}).items():
         spent, missing = hours(config, measured)
         lines += [f"{device}: {model} {method}: {value:.1f} h" for (model, method), value in spent.items()]
         if missing:

@@ -135,7 +135,7 @@ def test_a_folder_without_a_checkpoint_says_what_a_repository_needs(tmp_path: Pa
     [
         ({"path": "a/b", "revision": "main"}, "models.one.revision"),
         ({"path": "a/b", "revision": COMMIT[:12]}, "models.one.revision"),
-        ({"path": "/a/b", "revision": COMMIT}, "models.one: path '/a/b' with a revision"),
+        ({"path": "/a/b", "revision": COMMIT}, "models.one: path '/a/b': with a revision"),
         ({"path": "a/b", "dtype": "float16"}, "models.one.dtype"),
         ({"path": "a/b", "device": "tpu"}, "models.one.device"),
     ],
