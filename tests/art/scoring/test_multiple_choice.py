@@ -77,6 +77,34 @@ def problem(answer: str = "B", question: str = QUESTION) -> Problem:
         ("Answer: A/B", None),
         ("A B", None),
         ("The correct answer is (X\u0130)", None),
+        ("The correct answer is (A), (C)", None),
+        ("The correct answer is (A); (C)", None),
+        ("The correct answer is (A) vs. (B)", None),
+        ("The correct answer is (A) or option (B)", None),
+        ("Answer: A, B, C, D", None),
+        ("Answer: A B C", None),
+        ("Answer: A + C", None),
+        ("Answer: A vs B", None),
+        ("$\\boxed{A}$ or $\\boxed{B}$", None),
+        ("\\boxed{A}, \\boxed{B}", None),
+        ("\\boxed{A}\nNo: \\boxed{B}", "B"),
+        ("Answer: (A), since (B) is wrong", "A"),
+        ("Answer: B, A bird is not", "B"),
+        ("The answer is B, and I am sure", "B"),
+        # an initial
+        ("The correct answer is C. elegans", None),
+        ("Answer: E.coli", None),
+        ("Answer: A. Amnion", "A"),
+        # brackets of other kinds, full width, blanks
+        ("The correct answer is \\(B\\)", "B"),
+        ("The correct answer is [B]", "B"),
+        ("The correct answer is \uff08B\uff09", "B"),
+        ("Answer\uff1aB", "B"),
+        ("\\boxed{ B }", "B"),
+        # the instruction, repeated
+        ("The correct answer is (B)\n\nEnd your response with: The correct answer is (X)", "B"),
+        ("**End your response with:** The correct answer is (X)", None),
+        ("End your response with: The correct answer is (B)", "B"),
         ("", None),
     ],
 )
@@ -88,8 +116,13 @@ def test_extract(completion: str, extracted: str | None) -> None:
     ("letter", "score", "reward"), [("B", 1, 1.0), ("A", 0, 0.1), ("D", 0, 0.1), ("E", 0, 0.0), ("X", 0, 0.0)]
 )
 def test_reward(letter: str, score: int, reward: float) -> None:
+    """A letter that the problem does not offer is no answer."""
     judgement = multiple_choice.judge(f"The correct answer is ({letter})", problem())
-    assert judgement == (letter, score, reward)
+    assert judgement == (letter if letter in "ABCD" else None, score, reward)
+
+
+def test_a_letter_that_is_not_offered_does_not_hide_one_that_is() -> None:
+    assert multiple_choice.judge("The correct answer is (B). The correct answer is (X)", problem()).score == 1
 
 
 def test_no_answer() -> None:
@@ -135,8 +168,40 @@ FORMS = ("The correct answer is ({})", "The answer is {}.", "Answer: **{}**", "H
 
 @given(st.sampled_from(ascii_uppercase), st.sampled_from(ascii_uppercase), st.sampled_from(FORMS))
 def test_a_letter_in_any_form_scores_where_it_is_the_reference(given_letter: str, wanted: str, form: str) -> None:
-    judgement = multiple_choice.judge(form.format(given_letter), problem(wanted))
-    assert judgement[:2] == (given_letter, int(given_letter == wanted))
+    asked = problem(wanted)
+    offered = given_letter in multiple_choice.options(asked)
+    judgement = multiple_choice.judge(form.format(given_letter), asked)
+    assert judgement[:2] == (given_letter if offered else None, int(given_letter == wanted))
+
+
+JOINTS = (", ", "; ", " or ", " and ", " vs ", " vs. ", "/", " & ", " + ", ", and ", " or option ", ",")
+
+
+@given(
+    st.lists(st.sampled_from("BCDEFGH"), min_size=2, max_size=4, unique=True),
+    st.sampled_from(JOINTS),
+    st.sampled_from(("The correct answer is {}", "Answer: {}", "The answer is {}.", "{}")),
+    st.sampled_from(("{}", "({})", "**{}**", "[{}]")),
+)
+def test_a_list_of_letters_is_no_answer(letters: list[str], joint: str, form: str, mark: str) -> None:
+    listed = joint.join(mark.format(letter) for letter in letters)
+    assert multiple_choice.extract(form.format(listed)) is None
+    assert multiple_choice.extract(joint.join(f"\\boxed{{{letter}}}" for letter in letters)) is None
+
+
+@given(
+    st.sampled_from("ABCD"),
+    st.sampled_from(("({})", "[{}]", "\\({}\\)", "\uff08{}\uff09", "**({})**", "$({})$", "( {} )")),
+    st.sampled_from(
+        ("The correct answer is {}", "the correct answer is: {}.", "The answer is {}", "Answer: {}", "Answer\uff1a{}")
+    ),
+    st.booleans(),
+)
+def test_brackets_of_any_kind(letter: str, mark: str, form: str, echo: bool) -> None:
+    completion = form.format(mark.format(letter))
+    if echo:
+        completion += "\n\nEnd your response with: The correct answer is (X)"
+    assert multiple_choice.extract(completion) == letter
 
 
 @given(st.lists(st.sampled_from(ascii_uppercase), min_size=1), st.sampled_from(FORMS[:4]))
@@ -155,7 +220,21 @@ def test_long_runs_cost_little(text: str, gap: str) -> None:
     assert time.process_time() - start < 2
 
 
-@pytest.mark.parametrize("piece", ["\\boxed{", "Answer: ", "\\text{", "(A) or ", "the correct answer is (", "*`"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "\\boxed{",
+        "Answer: ",
+        "\\text{",
+        "(A) or ",
+        "the correct answer is (",
+        "*`",
+        "Answer: A, ",
+        "\\boxed{A} or ",
+        "end your response with ",
+        "Answer: A or option ",
+    ],
+)
 def test_repeated_forms_cost_little(piece: str) -> None:
     start = time.process_time()
     multiple_choice.extract(piece * (500_000 // len(piece)))
