@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 CHUNK = 1000  # resamples whose weights are in memory at the same time: 1000 x 1319 items x 8 bytes = 10 MB
 NORMAL = NormalDist()
+LEAST_P = float(np.nextafter(0.0, 1.0))  # an exact p-value is never 0, but it can be too small for a float
 DIGITS = 12  # means are rounded: summed in another order, equal means differ in their last bits
 
 
@@ -87,7 +88,8 @@ def bca_interval(samples: Array, scores: Array, confidence: float) -> tuple[floa
     # The mean without item j is (n m - x_j) / (n - 1); its deviation from the mean of all these is (x_j - m) / (n - 1).
     deviations = by_item - by_item.mean()
     spread = (deviations**2).sum()
-    acceleration = (deviations**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
+    # Equal items differ by rounding alone, of which the formula would make a skewness.
+    acceleration = (deviations**3).sum() / (6 * spread**1.5) if np.ptp(by_item) > 10.0**-DIGITS else 0.0
     levels = []
     for level in ((1 - confidence) / 2, (1 + confidence) / 2):
         shifted = bias + NORMAL.inv_cdf(level)
@@ -137,7 +139,8 @@ def paired_exact_p(difference: Array, samples: int) -> float:
         flipped[:-size] += chances[size:] / 2
         chances = flipped
     observed = abs(int(steps.sum()))
-    return min(1.0, float(chances[np.abs(np.arange(-reach, reach + 1)) >= observed].sum()))
+    found = float(chances[np.abs(np.arange(-reach, reach + 1)) >= observed].sum())
+    return min(1.0, max(found, LEAST_P))
 
 
 def discordance(method: Array, baseline: Array) -> tuple[float, float]:
@@ -151,11 +154,15 @@ def discordance(method: Array, baseline: Array) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> Array:
-    """Holm's step-down adjusted p-values (Holm 1979), in the order given; all values passed are one family."""
+    """Holm's step-down adjusted p-values (Holm 1979), in the order given.
+
+    All values passed are one family.  A nan is no test: it stays nan and does not count.
+    """
     values = np.asarray(p_values, dtype=float)
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    adjusted = np.empty_like(values)
+    tested = np.flatnonzero(~np.isnan(values))
+    order = tested[np.argsort(values[tested], kind="stable")]
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1))
+    adjusted = np.full_like(values, np.nan)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
 
@@ -174,10 +181,12 @@ def minimum_detectable_difference(items: int, discordant: float, alpha: float = 
         power: desired power, above 0.5.
 
     Returns:
-        Difference in accuracy; nan where no item is discordant, since psi is unknown then.
+        Difference in accuracy; nan where no item is discordant, since psi is unknown then, and where the difference
+        would have to exceed psi, which it cannot.
     """
     if discordant <= 0:
         return math.nan
     level, wanted = NORMAL.inv_cdf(1 - alpha / 2), NORMAL.inv_cdf(power)
     inner = max(0.0, items + wanted**2 - level**2)
-    return math.sqrt(discordant) * (level * math.sqrt(items) + wanted * math.sqrt(inner)) / (items + wanted**2)
+    found = math.sqrt(discordant) * (level * math.sqrt(items) + wanted * math.sqrt(inner)) / (items + wanted**2)
+    return found if found <= discordant else math.nan

@@ -168,8 +168,9 @@ def _clipped_surrogate(
     """PPO's min(ratio * A, clip(ratio) * A) times the importance, and where the clip applies, both (N, T)."""
     kept = _kept(logprobs, mask)
     old = kept.detach() if old_logprobs is None else _kept(old_logprobs.detach(), mask)
-    ratio = (kept - old).exp()
     advantage = advantages.detach().unsqueeze(1)
+    # A completion without an advantage teaches nothing, whatever its ratio: an infinite one would make it NaN.
+    ratio = (kept - old).masked_fill(advantage == 0, 0.0).exp()
     surrogate = torch.minimum(ratio * advantage, ratio.clamp(1 - clip_low, 1 + clip_high) * advantage)
     if importance is not None:
         surrogate = surrogate * _kept(importance.detach(), mask)

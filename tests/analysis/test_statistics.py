@@ -232,7 +232,8 @@ def test_minimum_detectable_difference_solves_connors_formula(
 def test_minimum_detectable_difference_at_its_limits() -> None:
     assert math.isnan(statistics.minimum_detectable_difference(300, 0.0))
     # With one item, no difference has the wanted power, not even 1: the formula gives more than 1.
-    assert statistics.minimum_detectable_difference(1, 1.0) > 1
+    assert math.isnan(statistics.minimum_detectable_difference(1, 1.0)), "not even a difference of 1 would be found"
+    assert math.isnan(statistics.minimum_detectable_difference(300, 1 / 300))
 
 
 def test_minimum_detectable_difference_has_the_promised_power() -> None:
@@ -244,3 +245,31 @@ def test_minimum_detectable_difference_has_the_promised_power() -> None:
         statistics.paired_exact_p(np.array([1.0] * more + [-1.0] * less + [0.0]), 1) for more, less, _ in counts
     ]
     assert 0.70 <= np.mean(np.array(p_values) < 0.05) <= 0.86  # the exact test is slightly conservative
+
+
+@given(st.integers(2, 5000), st.floats(0.0, 1.0))
+def test_no_difference_above_the_discordant_share_is_promised(items: int, discordant: float) -> None:
+    found = statistics.minimum_detectable_difference(items, discordant)
+    assert math.isnan(found) or 0 < found <= discordant
+
+
+@given(st.lists(st.floats(0.0, 1.0) | st.just(math.nan), min_size=1, max_size=8))
+def test_what_is_no_test_does_not_count_in_its_family(p_values: list[float]) -> None:
+    adjusted = statistics.holm(p_values)
+    tested = [value for value in p_values if not math.isnan(value)]
+    np.testing.assert_array_equal(adjusted[~np.isnan(p_values)], statistics.holm(tested) if tested else [])
+    assert np.isnan(adjusted[np.isnan(p_values)]).all()
+
+
+@pytest.mark.parametrize("items", [60, 1200])
+def test_an_exact_p_is_never_zero(items: int) -> None:
+    found = statistics.paired_exact_p(np.ones(items), 1)
+    assert found == max(2.0 ** (1 - items), 5e-324) > 0
+
+
+@given(st.integers(2, 9), st.integers(1, 8), st.integers(5, 40))
+def test_equal_items_have_no_acceleration(seeds: int, right: int, items: int) -> None:
+    """Whatever the number of seeds: 5/6 of 12 items has a mean that is not exactly 5/6."""
+    scores = np.repeat((np.arange(seeds) < right).astype(float)[:, None], items, axis=1)
+    samples = statistics.resample_means({"m": scores}, np.random.default_rng(0), 200)["m"]
+    assert statistics.bca_interval(samples, scores, 0.9) == statistics.bca_interval(samples, scores[:, :1], 0.9)

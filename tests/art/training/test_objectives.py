@@ -282,3 +282,35 @@ def test_masked_importance_has_no_influence(kind: str, rubbish: float) -> None:
     spoilt.loss.backward()
     assert_close(spoilt.loss, clean.loss)
     assert logprobs.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["dapo", "grpo"])
+@pytest.mark.parametrize("apart", [100.0, 1e4, -1e4])
+def test_a_completion_without_an_advantage_counts_nothing_whatever_its_ratio(kind: str, apart: float) -> None:
+    data = batch(seed=4)
+    data["advantages"][:3] = 0.0
+    clean = loss_of(kind, data)
+    data["logprobs"] = data["logprobs"].clone()
+    data["logprobs"][:3] = data["old_logprobs"][:3] + apart
+    data["logprobs"].requires_grad_()
+    objective = ObjectiveSection(kind=kind)
+    result = objective_loss(
+        objective,
+        data["logprobs"],
+        data["mask"],
+        advantages=data["advantages"],
+        old_logprobs=data["old_logprobs"],
+    )
+    result.loss.backward()
+    assert data["logprobs"].grad[:3].eq(0).all() and data["logprobs"].grad.isfinite().all()
+    assert kind == "grpo" or float(result.loss) == pytest.approx(float(clean.loss))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_without_a_token_has_no_loss(kind: str) -> None:
+    data = batch(seed=5)
+    data["mask"] = torch.zeros_like(data["mask"])
+    data["logprobs"].requires_grad_()
+    result = loss_of(kind, data)
+    result.loss.backward()
+    assert result.loss.item() == 0.0 and data["logprobs"].grad.eq(0).all()
