@@ -115,7 +115,7 @@ def evaluate(config: Config, key: RunKey, results: Path) -> None:
     trained = load_record(config, key, results, "run")
     policy = load_policy(workspace.model)
     policy.prompts.check(problems, path)
-    prefix = load_prefix(workspace.artifact, config.image.size)
+    prefix = load_prefix(workspace.artifact, config.image.size, policy)
     rank, log = load_adapter_rank(workspace.artifact), workspace.log("evaluate.server.log")
     with closing(open_engine(EngineContext(workspace.model, policy, config.engine, rank, key.seed, log))) as engine:
         if rank is not None:

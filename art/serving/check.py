@@ -61,11 +61,11 @@ class ServeCheck:
         runs = [Workspace(config, run, results) for run in config.served_runs(model, task)]
         if not runs:
             raise ConfigError(f"{model}, {task}: no method of the configuration is for them; there is nothing to serve")
-        self.served = [load_served(run) for run in runs]
         self.scorer = scorer_of(config.tasks[task].scorer)
         self.problems = load_problems(runs[0].problem_file("test"), self.scorer)[: self.settings.problems]
         deterministic()
         self.policy = load_policy(self.section)
+        self.served = [load_served(run, self.policy) for run in runs]
         length = Decoding(0.0, config.evaluation.max_new_tokens)
         for one in self.served:
             refuse_long(self.problems, one.prefix, self.policy, config.engine, length)

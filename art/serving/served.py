@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from art.models.artifact_loader import load_adapter_rank, load_prefix
+from art.models.policy import Policy
 from art.models.prompt import Prefix
 from art.store.artifact import ADAPTER, Artifact, read_artifact
 from art.store.run_record import load_record
@@ -37,7 +38,7 @@ class Served:
         return self.folder / ADAPTER if self.rank is not None else None
 
 
-def load_served(workspace: Workspace) -> Served:
+def load_served(workspace: Workspace, policy: Policy) -> Served:
     """Read a run's artifact.
 
     Raises:
@@ -46,6 +47,6 @@ def load_served(workspace: Workspace) -> Served:
     """
     load_record(workspace.config, workspace.key, workspace.results, "run")
     folder, method = workspace.artifact, workspace.key.method
-    prefix, rank = load_prefix(folder, workspace.config.image.size), load_adapter_rank(folder)
+    prefix, rank = load_prefix(folder, workspace.config.image.size, policy), load_adapter_rank(folder)
     name = workspace.model.path if rank is None else method
     return Served(method, read_artifact(folder), prefix, rank, name, folder)

@@ -96,6 +96,7 @@ def write_artifact(
         embeddings=kind == "embeddings",
         adapter=kind == "adapter",
         trained_numbers=1234 if isinstance(run.section, TrainedSection) else 0,
+        prefix_tokens=4 if kind == "embeddings" else 0,
     )
     with artifact_folder(run.artifact, artifact) as folder:
         if kind == "image":

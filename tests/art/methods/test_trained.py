@@ -14,12 +14,10 @@ from tiny_world import World
 
 from art.config.methods import METHOD_SECTIONS, TRAINED_KINDS
 from art.config.registry import implementation
-from art.errors import RecordError
 from art.methods.base import Initialisation, TrainedMethod, detached
 from art.methods.image import Image
 from art.models.artifact_loader import load_adapter_rank, load_prefix, overlay_adapter
 from art.models.policy import Policy
-from art.models.preprocessor import CheckpointError
 from art.models.prompt import Prefix
 from art.pictures.logits import levels_to_tensor, logits_of
 from art.pictures.png import decode_png, distance
@@ -160,7 +158,7 @@ def test_the_saved_png_is_what_the_last_forward_pass_saw(world: World, tiny_poli
     seen = method.prefix()
     workspace = save(world, method, name)
     assert sorted(path.name for path in workspace.artifact.iterdir()) == ["artifact.json", "image.png"]
-    loaded = load_prefix(workspace.artifact, 64)
+    loaded = load_prefix(workspace.artifact, 64, tiny_policy)
     assert torch.equal(loaded.image, seen.image.detach())
     assert torch.equal(last_hidden(tiny_policy, loaded), last_hidden(tiny_policy, seen))
     numbers = 64 * 64 * 3 if name == "art_pixel" else 16 * 32
@@ -214,7 +212,7 @@ def test_lora_comes_back_from_standard_files(world: World, tiny_checkpoint: Path
     numbers = sum(value.numel() for value in stored.values())
     assert read_artifact(workspace.artifact) == Artifact(kind="lora", adapter=True, trained_numbers=numbers)
     again = Policy(tiny_checkpoint)
-    assert load_prefix(workspace.artifact, 64) == Prefix() and load_adapter_rank(workspace.artifact) == 2
+    assert load_prefix(workspace.artifact, 64, again) == Prefix() and load_adapter_rank(workspace.artifact) == 2
     overlay_adapter(again, adapter)
     torch.testing.assert_close(last_hidden(again, Prefix()), trained, rtol=0, atol=1e-6)
 
@@ -238,7 +236,7 @@ def test_soft_prompt_comes_back(world: World, tiny_policy: Policy) -> None:
     assert all((tiny_policy.token_embeddings == row).all(dim=1).any() for row in start), "embeddings of real tokens"
     disturbed(method, 0.1)
     workspace = save(world, method, "soft_prompt")
-    loaded = load_prefix(workspace.artifact, 64)
+    loaded = load_prefix(workspace.artifact, 64, tiny_policy)
     assert torch.equal(loaded.embeddings, method.prefix().embeddings.detach())
     expected = Artifact(kind="soft_prompt", embeddings=True, trained_numbers=4 * 64, prefix_tokens=4)
     assert read_artifact(workspace.artifact) == expected
@@ -255,38 +253,6 @@ def test_a_soft_prompt_starts_from_ordinary_tokens_drawn_by_its_seed(
     start = made(world, tiny_policy, "soft_prompt").prefix().embeddings.detach()
     allowed = tiny_policy.token_embeddings[[5, 9]]
     assert len(start) == 4 and all((allowed == row).all(dim=1).any() for row in start)
-
-
-# -- damaged artifacts ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("lora", "adapter/adapter_model.safetensors"),
-        ("lora", "adapter/adapter_config.json"),
-        ("soft_prompt", "prompt.safetensors"),
-        ("soft_prompt", "artifact.json"),
-    ],
-)
-@pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_a_damaged_artifact_is_named(world: World, tiny_checkpoint: Path, name: str, file: str, damage: str) -> None:
-    policy = Policy(tiny_checkpoint)
-    workspace = save(world, made(world, policy, name), name)
-    path = workspace.artifact / file
-    content = path.read_bytes()
-    path.unlink()
-    if damage == "truncated":
-        path.write_bytes(content[: len(content) // 2])
-    if path.name == "adapter_config.json":
-        with pytest.raises(RecordError, match=f"^{path}: "):
-            load_adapter_rank(workspace.artifact)
-    # an adapter is read as a whole: if no file is missing, the message names its folder
-    named = path.parent if name == "lora" and damage == "truncated" else path
-    with pytest.raises((CheckpointError, RecordError), match=f"^{named}: "):
-        if name == "lora":
-            overlay_adapter(Policy(tiny_checkpoint), workspace.artifact / "adapter")
-        load_prefix(workspace.artifact, 64)
 
 
 def test_saving_replaces_an_older_artifact_whole(world: World, tiny_policy: Policy) -> None:
