@@ -2,7 +2,8 @@
 
 The syntax of calls is in ``tool_syntax``.  Calls match as a multiset: the order of calls and of arguments does not
 matter, but a missing, an extra or a repeated call is wrong.  2 equals 2.0, True does not equal 1, strings must agree
-to the letter, and an optional argument at its declared default may be written or left out.
+to the letter, and an optional argument at its declared default may be written or left out.  A value in the tagged form,
+which has no types, is right where one of its readings is.
 
 The gold answer (``Problem.answer``) is the JSON of a call, ``{"name": ..., "arguments": {...}}``, or of a list of
 calls.  Two more keys serve data sets that accept several answers: "accepted" holds further values of arguments
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 from art.scoring.judgement import Judgement
 from art.scoring.tool_schema import defaults
-from art.scoring.tool_syntax import Call, read_call, read_calls, read_json
+from art.scoring.tool_syntax import Call, call_of, read_calls, read_json
 from art.store.problem import Problem
 
 # Training reward of a call (ours; the paper gives none for tool calls): WELL_FORMED, or with the right function
@@ -41,7 +42,7 @@ def extract(completion: str) -> str | None:
     """Return the calls as canonical JSON (sorted keys, ASCII), a list where there are several; or None.
 
     Also None where a call is malformed or a tag has no partner.  Without the tools' definitions, values in the tagged
-    form are read as JSON where possible.
+    form are shown as JSON where they can be read so.
     """
     return _text(read_calls(completion))
 
@@ -66,7 +67,7 @@ def judge(completion: str, problem: Problem) -> Judgement:
 def _text(calls: list[Call] | None) -> str | None:
     if not calls:
         return None
-    found = [call._asdict() for call in calls]
+    found = [{"name": call.name, "arguments": call.arguments} for call in calls]
     return json.dumps(found[0] if len(found) == 1 else found, sort_keys=True)
 
 
@@ -85,11 +86,11 @@ def _wanted(value: Any, problem: Problem) -> Wanted:
     if not isinstance(value, dict):
         raise ValueError("not an object")
     core = {key: part for key, part in value.items() if key not in ("accepted", "optional")}
-    call = read_call(json.dumps(core))
+    call = call_of(core)
     accepted, optional = value.get("accepted", {}), value.get("optional", [])
     if call is None or not _named_lists(accepted) or not _names(optional):
         raise ValueError("not a call")
-    values = {name: [part] for name, part in call.arguments.items()}
+    values = dict(call.readings)
     for name, more in accepted.items():
         values.setdefault(name, []).extend(more)
     return Wanted(call.name, values, frozenset(optional), defaults(problem.tools, call.name))
@@ -107,31 +108,33 @@ def _credit(given: Call, wanted: Wanted) -> float:
     """Reward of a given call for a wanted one; 1 exactly where they match."""
     if given.name != wanted.name:
         return WELL_FORMED
-    right, total = _compare(given.arguments, wanted)
+    right, total = _compare(given.readings, wanted)
     return 1.0 if right == total else RIGHT_NAME + ARGUMENTS * right / total
 
 
-def _compare(given: dict[str, Any], wanted: Wanted) -> tuple[int, int]:
+def _compare(given: dict[str, list[Any]], wanted: Wanted) -> tuple[int, int]:
     """Number of right arguments and of all arguments that are given or wanted.
 
     An argument at its default counts as left out.  An optional argument that is left out does not count.
     """
     defaults = wanted.defaults
-    written = {name: value for name, value in given.items() if not _at_default(name, [value], defaults)}
+    written = {name: values for name, values in given.items() if not _at_default(name, values, defaults)}
     needed = {
         name
         for name, values in wanted.values.items()
         if name not in wanted.optional and not _at_default(name, values, defaults)
     }
     names = written.keys() | needed
-    right = sum(
-        name in written and any(_same(written[name], value) for value in wanted.values.get(name, [])) for name in names
-    )
+    right = sum(name in written and _agree(written[name], wanted.values.get(name, [])) for name in names)
     return right, len(names)
 
 
 def _at_default(name: str, values: list[Any], defaults: dict[str, Any]) -> bool:
-    return name in defaults and any(_same(value, defaults[name]) for value in values)
+    return name in defaults and _agree(values, [defaults[name]])
+
+
+def _agree(readings: list[Any], values: list[Any]) -> bool:
+    return any(_same(reading, value) for reading in readings for value in values)
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -1,11 +1,14 @@
 """Reads the types and defaults of a tool's arguments from its definition.
 
 Definitions may be nested under "function" or flat; some data sets write "arguments" for "parameters", and some name
-types as Python does.  A definition that cannot be read allows every value and has no defaults.
+types as Python does, with more behind the name (``str, optional``, ``list[int]``).  A definition that cannot be read
+allows every value and has no defaults.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 _KINDS = {
@@ -25,24 +28,44 @@ def properties(tools: list[dict[str, Any]] | None, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def required(tools: list[dict[str, Any]] | None, name: str) -> list[Any]:
+    """Names of the arguments that tool ``name`` must get; empty where the definition does not say."""
+    found = _parameters(tools, name).get("required")
+    return found if isinstance(found, list) else []
+
+
 def defaults(tools: list[dict[str, Any]] | None, name: str) -> dict[str, Any]:
     """Defaults of the optional arguments of tool ``name``."""
-    required = _parameters(tools, name).get("required")
-    required = required if isinstance(required, list) else []
+    needed = required(tools, name)
     return {
-        key: schema["default"]
+        key: _default(schema)
         for key, schema in properties(tools, name).items()
-        if key not in required and isinstance(schema, dict) and "default" in schema
+        if key not in needed and isinstance(schema, dict) and "default" in schema
     }
+
+
+def _default(schema: dict[str, Any]) -> Any:
+    """The default of an argument; a text is read as JSON where the argument is of another kind than text."""
+    value, allowed = schema["default"], kinds(schema)
+    if isinstance(value, str) and allowed and "string" not in allowed:
+        try:
+            read = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        return read if kind_of(read) in allowed else value
+    return value
 
 
 def kinds(schema: Any) -> set[str]:
     """Kinds of JSON value that the schema of an argument allows; empty where it allows all or does not say."""
+    if isinstance(schema, dict) and isinstance(schema.get("allOf"), list):
+        parts = [each for part in schema["allOf"] if (each := kinds(part))]
+        return set.intersection(*parts) if parts else set()
     found: set[str] = set()
     for part in _alternatives(schema):
         named = part.get("type")
         names = named if isinstance(named, list) else [named]
-        here = {_KIND_OF.get(name.lower()) if isinstance(name, str) else None for name in names}
+        here = {_KIND_OF.get(_first_word(name)) if isinstance(name, str) else None for name in names}
         if None in here and isinstance(part.get("enum"), list):
             here = {kind_of(value) for value in part["enum"]}
         known = {kind for kind in here if kind is not None}
@@ -50,6 +73,10 @@ def kinds(schema: Any) -> set[str]:
             return set()
         found |= known
     return found
+
+
+def _first_word(name: str) -> str:
+    return re.split(r"[^a-z]", name.strip().lower(), maxsplit=1)[0]
 
 
 def kind_of(value: Any) -> str:

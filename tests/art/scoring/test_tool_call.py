@@ -101,10 +101,45 @@ def test_the_tagged_form_scores_like_json() -> None:
     assert tool_call.judge(tagged(body), REFERENCE) == (tool_call.extract(RIGHT), 1, 1.0)
 
 
-def test_values_of_the_tagged_form_are_of_the_types_that_the_tools_declare() -> None:
-    body = "<function=weather><parameter=city>7</parameter><parameter=unit>C</parameter></function>"
-    assert tool_call.judge(tagged(body), problem(call(city="7", unit="C"))).score == 1
-    assert tool_call.judge(tagged(body), problem(call(city=7, unit="C"))).score == 0
+@pytest.mark.parametrize(
+    "kind", ["string", "str, optional", "integer", "boolean", "object", "any", None, ["string", "integer"]]
+)
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [
+        ("7", (7, 7.0, "7")),
+        ("None", (None, "None")),
+        ("null", (None, "null")),
+        ("True", (True, "True")),
+        ("2024-01-02", ("2024-01-02",)),
+        ('["a"]', (["a"], '["a"]')),
+    ],
+)
+def test_values_of_the_tagged_form_are_right_whatever_type_the_tools_declare(
+    kind: Any, written: str, right: tuple[Any, ...]
+) -> None:
+    tools = [{"name": "f", "parameters": {"properties": {"x": {"type": kind}}, "required": ["x"]}}]
+    body = tagged(f"<function=f><parameter=x>{written}</parameter></function>")
+    for value in (
+        7,
+        8,
+        "7",
+        "8",
+        None,
+        "None",
+        "null",
+        True,
+        False,
+        1,
+        "True",
+        "2024-01-02",
+        "2024",
+        ["a"],
+        '["a"]',
+        [],
+    ):
+        expected = any(value == one and type(value) is type(one) for one in right)
+        assert tool_call.judge(body, problem(call("f", x=value), tools)).score == expected, value
 
 
 def test_a_default_that_the_reference_writes_may_be_left_out() -> None:
@@ -238,8 +273,7 @@ def test_no_completion_raises(completion: str) -> None:
     assert 0.0 <= judgement.reward < 1.0
 
 
-# A completion with the tag inside of a string is read as malformed: a known fault.
-TEXT = st.text().filter(lambda text: "tool_call>" not in text)
+TEXT = st.text() | st.sampled_from(["<tool_call>", "a </tool_call>", "</parameter>", "None", "42", "[1]"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from art.scoring.tool_schema import defaults, kind_of, kinds, properties
+from art.scoring.tool_schema import defaults, kind_of, kinds, properties, required
 
 TYPES = {
     "boolean": ("boolean", "bool", "Boolean"),
     "number": ("integer", "int", "long", "number", "float", "double", "Integer"),
-    "string": ("string", "str", "STRING"),
-    "array": ("array", "list", "tuple"),
-    "object": ("object", "dict"),
+    "string": ("string", "str", "STRING", "str, optional", " str"),
+    "array": ("array", "list", "tuple", "list[int]", "Tuple[str, int]"),
+    "object": ("object", "dict", "dict[str, int]"),
     "null": ("null",),
 }
 
@@ -32,6 +32,9 @@ def test_names_of_types(kind: str, name: str) -> None:
         ({"enum": ["a", 1, True, None, [1], {"a": 1}]}, {"string", "number", "boolean", "null", "array", "object"}),
         ({"type": "string", "enum": [1, 2]}, {"string"}),
         ({"anyOf": [{"type": "string"}, {"enum": [1, 2]}]}, {"string", "number"}),
+        ({"allOf": [{"type": "string"}]}, {"string"}),
+        ({"allOf": [{"type": ["string", "null"]}, {"description": "more"}, {"type": "string"}]}, {"string"}),
+        ({"allOf": [{"description": "more"}]}, set()),
         # all kinds, or a schema that cannot be read
         ({}, set()),
         ({"type": "any"}, set()),
@@ -69,5 +72,24 @@ def test_forms_of_definitions(tool: dict[str, Any]) -> None:
     tools = [{"function": "f"}, {"name": "g", "parameters": {"properties": {"z": {"default": 0}}}}, tool]
     assert properties(tools, "f") == FIELDS
     assert defaults(tools, "f") == {"a": 1}
+    assert required(tools, "f") == ["b"] and required(tools, "g") == required(None, "f") == []
     assert defaults(tools, "g") == {"z": 0}
     assert properties(tools, "h") == defaults(tools, "h") == defaults(None, "f") == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ({"type": "integer", "default": "10"}, 10),
+        ({"type": "bool, optional", "default": "false"}, False),
+        ({"type": "integer", "default": "ten"}, "ten"),
+        ({"type": "integer", "default": "[1]"}, "[1]"),
+        ({"type": "array", "default": "[" * 100_000}, "[" * 100_000),
+        ({"type": "string", "default": "10"}, "10"),
+        ({"type": ["string", "integer"], "default": "10"}, "10"),
+        ({"default": "10"}, "10"),
+    ],
+)
+def test_a_default_written_as_text_is_of_the_kind_that_the_argument_has(field: dict[str, Any], value: Any) -> None:
+    found = defaults([{"name": "f", "parameters": {"properties": {"a": field}}}], "f")["a"]
+    assert found == value and type(found) is type(value)

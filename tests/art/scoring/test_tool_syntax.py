@@ -1,12 +1,13 @@
 import json
+import re
 import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from art.scoring.tool_syntax import Call, read_call, read_calls, read_json
+from art.scoring.tool_syntax import Call, call_of, read_calls, read_json
 
 SCHEMAS = {
     "city": {"type": "string"},
@@ -31,6 +32,12 @@ def tagged(name: str, **arguments: str) -> str:
 
 def wrapped(*bodies: str) -> str:
     return "\n".join(f"<tool_call>\n{body}\n</tool_call>" for body in bodies)
+
+
+def read_one(text: str, tools: list[dict[str, Any]] | None = None) -> tuple[str, dict[str, Any]] | None:
+    """Name and likeliest arguments of the one call."""
+    calls = read_calls(wrapped(text), tools)
+    return (calls[0].name, calls[0].arguments) if calls else None
 
 
 @pytest.mark.parametrize(
@@ -71,10 +78,69 @@ def wrapped(*bodies: str) -> str:
         ("unknown", "2", 2),
     ],
 )
-def test_values_of_the_tagged_form_are_typed_by_the_schema(argument: str, written: str, value: Any) -> None:
-    call = read_call(tagged("f", **{argument: written}), TOOLS)
-    assert call == Call("f", {argument: value})
+def test_the_likeliest_value_of_the_tagged_form_is_of_the_kind_that_the_schema_names(
+    argument: str, written: str, value: Any
+) -> None:
+    [call] = read_calls(wrapped(tagged("f", **{argument: written})), TOOLS)
+    assert call.name == "f" and call.arguments == {argument: value}
     assert type(call.arguments[argument]) is type(value) or argument == "days"
+    assert written in call.readings[argument]
+
+
+@pytest.mark.parametrize(
+    ("written", "readings"),
+    [
+        ("7", [7, "7"]),
+        ("None", [None, "None"]),
+        ("null", [None, "null"]),
+        ("True", [True, "True"]),
+        ("false", [False, "false"]),
+        ('["a", "2"]', [["a", "2"], '["a", "2"]']),
+        ('"7"', ["7", '"7"']),
+        ("[1", ["[1"]),
+        ("seven", ["seven"]),
+        ("", [""]),
+    ],
+)
+def test_a_value_without_a_type_has_every_reading(written: str, readings: list[Any]) -> None:
+    [call] = read_calls(wrapped(tagged("f", a=written)))
+    assert call.readings == {"a": readings}
+
+
+@pytest.mark.parametrize(
+    ("schema", "needed", "arguments"),
+    [
+        ({"type": "integer"}, [], {}),
+        ({"type": "integer"}, ["a"], {"a": ""}),
+        ({"type": ["string", "null"]}, [], {"a": ""}),
+        ({"type": "any"}, [], {"a": ""}),
+    ],
+)
+def test_a_parameter_left_empty_is_no_argument_where_it_cannot_be_a_text(
+    schema: Any, needed: list[str], arguments: dict[str, Any]
+) -> None:
+    tools = [{"name": "f", "parameters": {"properties": {"a": schema}, "required": needed}}]
+    assert read_one("<function=f><parameter=a>\n</parameter></function>", tools) == ("f", arguments)
+
+
+INNER = (
+    "</parameter>",
+    "<parameter=b>",
+    "</function>",
+    "<tool_call>",
+    "</tool_call>",
+    "a </parameter> b",
+    "<function=f>",
+)
+
+
+@pytest.mark.parametrize("value", INNER)
+def test_tags_inside_a_value_belong_to_it(value: str) -> None:
+    body = json.dumps({"name": "f", "arguments": {"a": value, "c": 1}})
+    assert read_one(body) == ("f", {"a": value, "c": 1})
+    assert read_one(tagged("f", a=value, c="1")) == ("f", {"a": value, "c": 1})
+    both = read_calls(wrapped(body, tagged("f", a=value)) + "end")
+    assert both is not None and [call.arguments for call in both] == [{"a": value, "c": 1}, {"a": value}]
 
 
 @pytest.mark.parametrize(
@@ -87,12 +153,13 @@ def test_values_of_the_tagged_form_are_typed_by_the_schema(argument: str, writte
     ],
 )
 def test_calls_without_arguments(text: str) -> None:
-    assert read_call(text) == Call("f", {})
+    assert read_one(text) == ("f", {})
 
 
 def test_inline_parameters() -> None:
-    assert read_call("<function=f><parameter=a>1</parameter><parameter=b>x</parameter></function>") == Call(
-        "f", {"a": 1, "b": "x"}
+    assert read_one("<function=f><parameter=a>1</parameter><parameter=b>x</parameter></function>") == (
+        "f",
+        {"a": 1, "b": "x"},
     )
 
 
@@ -129,7 +196,6 @@ def test_inline_parameters() -> None:
     ],
 )
 def test_malformed_calls(text: str) -> None:
-    assert read_call(text, TOOLS) is None
     assert read_calls(wrapped(text), TOOLS) is None
 
 
@@ -144,7 +210,7 @@ def test_json_is_read_to_32_levels(opening: str, closing: str) -> None:
 
 def test_several_calls_of_both_forms_amid_text() -> None:
     text = "First\n" + wrapped(tagged("f", city="2"), '{"name": "g", "arguments": {"a": 1}}') + "\nlast"
-    assert read_calls(text, TOOLS) == [Call("f", {"city": "2"}), Call("g", {"a": 1})]
+    assert read_calls(text, TOOLS) == [Call("f", {"city": ["2", 2]}), Call("g", {"a": [1]})]
     assert read_calls("no call", TOOLS) == []
 
 
@@ -173,16 +239,30 @@ JSON = st.recursive(
 NAMES = st.text("abcdefg_.-", min_size=1)
 
 
-@given(NAMES, st.dictionaries(NAMES, JSON, max_size=4))
-def test_both_forms_of_a_call_mean_the_same(name: str, arguments: dict[str, Any]) -> None:
-    """The tagged form as Qwen3.5's template writes it: strings as they are, everything else as JSON."""
-    schemas = {key: {"type": "string"} for key, value in arguments.items() if isinstance(value, str)}
-    tools = [{"function": {"name": name, "parameters": {"properties": schemas}}}]
-    written = {key: value if isinstance(value, str) else json.dumps(value) for key, value in arguments.items()}
-    given_json = read_call(json.dumps({"name": name, "arguments": arguments}), tools)
-    given_text = read_call(json.dumps({"name": name, "arguments": json.dumps(arguments)}), tools)
-    given_tags = read_call(f"<function={name}>\n" + tagged("", **written).partition("\n")[2], tools)
-    assert given_json == given_text == given_tags == Call(name, arguments)
+TYPES = st.sampled_from(["string", "str, optional", "integer", "boolean", "object", "any", None, ["string", "null"]])
+PARAMETERS = re.compile(r"</parameter>\s*(<parameter=[^<>\n]+>|</function>)")
+
+
+@given(NAMES, st.dictionaries(NAMES, st.tuples(JSON, TYPES), max_size=4))
+def test_both_forms_of_a_call_mean_the_same(name: str, typed: dict[str, tuple[Any, Any]]) -> None:
+    """The tagged form as Qwen3.5's template writes it: strings as they are, lists and objects as JSON, the rest as
+    Python writes it.  What the definition says of the types, right or wrong, does not matter."""
+    arguments = {key: value for key, (value, _) in typed.items()}
+    fields = {key: {"type": kind} for key, (_, kind) in typed.items()}
+    tools = [{"function": {"name": name, "parameters": {"properties": fields, "required": list(fields)}}}]
+    written = {
+        key: json.dumps(value) if isinstance(value, dict | list) else str(value) for key, value in arguments.items()
+    }
+    body = json.dumps({"name": name, "arguments": arguments})
+    assert call_of(json.loads(body)) == Call(name, {key: [value] for key, value in arguments.items()})
+    assert read_one(body, tools) == (name, arguments)
+    assert read_one(json.dumps({"name": name, "arguments": json.dumps(arguments)}), tools) == (name, arguments)
+    tags = f"<function={name}>\n" + tagged("", **written).partition("\n")[2]
+    assume(not any(PARAMETERS.search(f"{value}</parameter></function>", 0, len(value)) for value in written.values()))
+    [call] = read_calls(wrapped(tags), tools)
+    assert call.name == name and call.readings.keys() == arguments.keys()
+    for key, value in arguments.items():
+        assert any(one == value and type(one) is type(value) for one in call.readings[key])
 
 
 TAGS = ("<tool_call>", "</tool_call>", "<function=f>", "</function>", "<parameter=days>", "</parameter>", "{", '"', "1")
@@ -190,5 +270,5 @@ TAGS = ("<tool_call>", "</tool_call>", "<function=f>", "</function>", "<paramete
 
 @given(st.lists(st.sampled_from(TAGS) | st.text(max_size=3), max_size=12).map("".join))
 def test_no_text_raises(text: str) -> None:
-    for found in (read_calls(text, TOOLS), read_calls(wrapped(text), TOOLS), [read_call(text, TOOLS)]):
-        assert found is None or all(call is None or isinstance(call, Call) for call in found)
+    for found in (read_calls(text, TOOLS), read_calls(wrapped(text), TOOLS)):
+        assert found is None or all(isinstance(call, Call) for call in found)
