@@ -16,16 +16,18 @@ from art.files import atomic_path
 def typeset(source: Path, config: Path, out: Path) -> None:
     """Compile ``source`` (typst) to a PDF, with only the bundled fonts and a fixed time stamp.
 
-    The source gets two inputs, folders relative to the working directory: ``results`` (tidy data and the resolved
-    configuration) and ``paper`` (generated tables and figures).
+    The source gets two inputs, absolute paths of folders: ``results`` (tidy data and the resolved
+    configuration) and ``paper`` (generated tables and figures); both may lie anywhere on the disk.
 
     Raises:
         ConfigError: the configuration cannot be read.
         typst.TypstError: the source is faulty, or a file that it reads is missing.
     """
     settings = load_config(config)
-    inputs = {"results": f"/{settings.results}", "paper": f"/{settings.paper}"}
-    pdf = typst.compile(source, root=Path(), ignore_system_fonts=True, format="pdf", sys_inputs=inputs, timestamp=0)
+    inputs = {name: Path(getattr(settings, name)).resolve().as_posix() for name in ("results", "paper")}
+    pdf = typst.compile(
+        source, root=Path(Path.cwd().anchor), ignore_system_fonts=True, format="pdf", sys_inputs=inputs, timestamp=0
+    )
     with atomic_path(out) as partial:
         partial.write_bytes(pdf)
 

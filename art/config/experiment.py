@@ -11,10 +11,12 @@ from art.config.sections import (
     AnalysisSection,
     EngineSection,
     EvaluationSection,
+    Folder,
     ImageSection,
     ModelSection,
     ObjectiveSection,
     Section,
+    Seed,
     ServingSection,
     Slug,
     TaskSection,
@@ -26,9 +28,9 @@ class Config(Section):
     """The configuration of a whole experiment."""
 
     name: Slug
-    results: str = Field("results", min_length=1, description="folder for everything the DAG writes except the paper")
-    paper: str = Field("paper", min_length=1, description="folder for generated tables, figures and paper.pdf")
-    seeds: list[int] = Field(min_length=1, description="seeds of the trained methods")
+    results: Folder = Field("results", description="folder for everything the DAG writes except the paper")
+    paper: Folder = Field("paper", description="folder for generated tables, figures and paper.pdf")
+    seeds: list[Seed] = Field(min_length=1, description="seeds of the trained methods, each once")
     models: dict[Slug, ModelSection] = Field(min_length=1)
     tasks: dict[Slug, TaskSection] = Field(min_length=1)
     methods: dict[Slug, MethodSection] = Field(min_length=1)
@@ -52,8 +54,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:
+        _refuse_repeats("seeds", self.seeds)
         for name, method in self.methods.items():
             for key, known in (("models", self.models), ("tasks", self.tasks)):
+                _refuse_repeats(f"methods.{name}.{key}", getattr(method, key) or [])
                 for wanted in getattr(method, key) or []:
                     if wanted not in known:
                         raise ValueError(f"methods.{name}.{key}: unknown {wanted!r}; allowed: {', '.join(known)}")
@@ -105,13 +109,20 @@ class Config(Section):
         return [run for run in runs if run.seed == self.method_seeds(run.method)[0]]
 
 
+def _refuse_repeats(key: str, values: list[Any]) -> None:
+    """A repeated entry would count its runs twice."""
+    repeated = [value for value in values if values.count(value) > 1]
+    if repeated:
+        raise ValueError(f"{key}: {repeated[0]!r} is in the list twice; each entry must be there once")
+
+
 class RunKey(Section):
     """Coordinates of one run in the grid."""
 
     model: Slug
     task: Slug
     method: Slug
-    seed: int = Field(ge=0)
+    seed: Seed
 
     @property
     def folder(self) -> str:

@@ -23,8 +23,8 @@ class Method(Section):
 
     implementation: ClassVar[str]
     kind: str
-    models: list[Slug] | None = Field(None, description="only these models (all when absent)")
-    tasks: list[Slug] | None = Field(None, description="only these tasks (all when absent)")
+    models: list[Slug] | None = Field(None, min_length=1, description="only these models (all when absent)")
+    tasks: list[Slug] | None = Field(None, min_length=1, description="only these tasks (all when absent)")
 
 
 class ControlMethod(Method):

@@ -29,6 +29,11 @@ def preflight(config: Config, source: str, own: Collection[str]) -> None:
     try:
         for name, task in config.tasks.items():
             _check_task(name, task, own)
+            if config.training.prompts > task.train:
+                raise ConfigError(
+                    f"training.prompts: {config.training.prompts} is more than tasks.{name}.train, {task.train}: "
+                    "the problems of a step differ"
+                )
         for name, model in config.models.items():
             _check_model(name, model, config.image.size)
     except ConfigError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,6 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from art.config.experiment import Config, RunKey
 from art.errors import ConfigError
+
+# What a message quotes of a value: YAML can express values of many megabytes.
+_QUOTED = reprlib.Repr()
+_QUOTED.maxlevel = 3
+_QUOTED.maxdict = _QUOTED.maxlist = 8
+_QUOTED.maxstring = _QUOTED.maxother = 200
 
 
 def run_key(model: str, task: str, method: str, seed: int) -> RunKey:
@@ -43,20 +50,47 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: the file is missing, is not YAML, or does not validate.
     """
+    return parse_config(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML or JSON file in which no mapping has a key twice.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or repeats a key; the message has the line where there is one.
+    """
     try:
-        data = yaml.safe_load(path.read_text())
+        return yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ConfigError(f"{path}: not YAML that can be read: nested too deep") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, a number that is too long or none at all
         raise ConfigError(f"{path}: not YAML: {error}") from None
-    return parse_config(data, str(path))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """PyYAML itself lets the last of several equal keys win, in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+            if name in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                )
+            if name and key.tag != "tag:yaml.org,2002:merge":
+                seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def _explain(fault: Any) -> str:
     key = ".".join(str(part) for part in fault["loc"]) or "configuration"
-    given = f" (given: {fault['input']!r})" if fault["type"] not in ("missing", "value_error") else ""
+    value = _QUOTED.repr(fault["input"])
+    given = f" (given: {value})" if fault["type"] not in ("missing", "value_error") else ""
     if fault["type"] == "extra_forbidden":
-        given = f" (given: {fault['input']!r}); allowed keys: {', '.join(_allowed_keys(fault['loc']))}"
+        given = f" (given: {value}); allowed keys: {', '.join(_allowed_keys(fault['loc']))}"
     message = fault["msg"].removeprefix("Value error, ")
     return message if fault["type"] == "value_error" and not fault["loc"] else f"{key}: {message}{given}"
 

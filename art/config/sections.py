@@ -13,6 +13,12 @@ SLUG = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 Slug = Annotated[str, Field(pattern=SLUG)]
 
+# Folders go into commands, into Snakemake's patterns and into typst: only what all of them read as it is.
+Folder = Annotated[str, Field(pattern=r"^[\w./+=@%][\w./+=@%-]*$")]
+
+# The generators of random numbers that we use take seeds below 2^63.
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

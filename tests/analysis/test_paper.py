@@ -185,7 +185,8 @@ def test_the_source_is_told_the_folders_of_the_configuration(tmp_path: Path, mon
     Path("own").mkdir()
     Path("own/config.json").write_text(parse_config(mapping(results="here/x", paper="there"), "test").model_dump_json())
     Path("own/one.typ").write_text(
-        '#assert.eq(sys.inputs, (results: "/here/x", paper: "/there"))\n#assert.eq(datetime.today().year(), 1970)\nWord'
+        f'#assert.eq(sys.inputs, (results: "{tmp_path}/here/x", paper: "{tmp_path}/there"))\n'
+        "#assert.eq(datetime.today().year(), 1970)\nWord"
     )
     compile_paper(Path("own/one.typ"), Path("own/config.json"), Path("made/one.pdf"))
     assert Path("made/one.pdf").read_bytes().startswith(b"%PDF")

@@ -211,6 +211,10 @@ def test_failure_shows_its_log_and_others_go_on(project: Project) -> None:
         ),
         (("methods", "lora", "rnk"), 4, ("methods.lora", "rnk", "allowed keys", "rank")),
         (("analysis", "baseline"), "nothing", ("analysis.baseline", "'nothing'", "no_image")),
+        (("seeds",), [-1], ("seeds.0", "greater than or equal to 0", "given: -1")),
+        (("seeds",), [0, 0], ("seeds: 0 is in the list twice",)),
+        (("results",), "x$(touch touched)", ("results", "x$(touch touched)")),
+        (("paper",), "my paper", ("paper", "'my paper'")),
     ],
 )
 def test_invalid_config_stops_before_any_job(
@@ -225,6 +229,14 @@ def test_invalid_config_stops_before_any_job(
     assert "Traceback" not in done.stdout
     assert all(word in done.stdout for word in (*said, "config/broken.yaml")), done.stdout
     assert not (project.root / "results").exists()
+
+
+def test_a_key_that_is_twice_in_a_file_stops_before_any_job(project: Project) -> None:
+    path = project.root / project.write_config("twice", project.config("smoke"))
+    path.write_text("name: first\n" + path.read_text())
+    done = project.snakemake("--configfile", "config/twice.yaml")
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert re.search(r"config/twice.yaml: .*'name' is there twice", done.stdout, re.DOTALL), done.stdout
 
 
 def test_a_new_task_is_a_rule_file_and_an_entry(project: Project) -> None:

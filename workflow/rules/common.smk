@@ -12,7 +12,7 @@ from art.config import digests
 from art.config.estimate import report as effort
 from art.config.methods import TRAINED_KINDS
 from art.config.preflight import own_tasks, preflight
-from art.config.reading import parse_config
+from art.config.reading import parse_config, read_yaml
 from art.config.registry import GENERATORS, READERS
 from art.config.sections import SPLITS
 from art.errors import ConfigError
@@ -33,6 +33,8 @@ def with_nulls(value):
 
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(Path(file))  # for keys that are there twice: Snakemake takes the last of them
     CONFIG = parse_config(with_nulls(config), SOURCE)
     preflight(CONFIG, SOURCE, OWN_TASKS)
 except ConfigError as error:

@@ -52,6 +52,13 @@ def test_an_unknown_task_is_named_with_the_known_ones(world: World) -> None:
     ]
 
 
+def test_a_step_needs_its_number_of_problems(world: World) -> None:
+    tasks = {"arithmetic": {"scorer": "numeric", "train": 9}}
+    preflight(world.config(tasks=tasks, training={"prompts": 9}), "my.yaml", {})
+    said = refused(world, tasks=tasks, training={"prompts": 10})
+    assert said == "training.prompts: 10 is more than tasks.arithmetic.train, 9: the problems of a step differ"
+
+
 def test_a_source_that_is_not_there(world: World) -> None:
     said = refused(world, tasks={"gsm8k": {"scorer": "numeric", "source": {"path": "data/none"}}})
     assert said == "tasks.gsm8k.source.path: 'data/none' does not exist; wanted: a file or folder"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from tiny_world import World
 
 from art.config.experiment import Config
-from art.config.reading import load_config, parse_config, run_key
+from art.config.reading import load_config, parse_config, read_yaml, run_key
 from art.errors import ConfigError
 
 
@@ -96,6 +97,12 @@ BAD = [
     ("serving", {"variants": [1, 8], "requests": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
     ("serving", {"variants": [1, 8], "concurrency": 7}, ["serving", "[1, 8]", "none above requests", "(7)"]),
     ("seeds", [], ["seeds"]),
+    ("seeds", [0, 1, 0], ["seeds: 0 is in the list twice"]),
+    ("seeds", [-1], ["seeds.0", "greater than or equal to 0", "-1"]),
+    ("seeds", [2**63], ["seeds.0", "less than 9223372036854775808", "9223372036854775808"]),
+    ("methods.art.models", [], ["methods.art", "models", "at least 1"]),
+    ("methods.art.tasks", ["arithmetic", "arithmetic"], ["methods.art.tasks: 'arithmetic' is in the list twice"]),
+    ("results", "my results", ["results", "'my results'"]),
     ("name", "a/b", ["name", "a/b"]),
 ]
 
@@ -112,11 +119,30 @@ def test_a_bad_entry_is_named_with_its_value_and_what_is_allowed(
     assert "\n" not in message
 
 
+# Folders that a shell, Snakemake or typst would read as something else.
+UNFIT_FOLDERS = [
+    "a b",
+    "a'b",
+    'a"b',
+    "a&b",
+    "a;b",
+    "$(touch f)",
+    "`f`",
+    "~/a",
+    "-a",
+    "{a}",
+    "a*",
+    "a\n",
+    "a\\b",
+    "a|b",
+    "#a",
+]
+
 # key: values at its bounds, and values just beyond
 BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
     "name": (["a", "9", "A.b_c-2"], ["", ".a", "-a", "a b", "a\n"]),
-    "results": (["r"], [""]),
-    "paper": (["p"], [""]),
+    "results": (["r", "/a/b.c", "../r-1_2", "é/@a+b=c%"], ["", *UNFIT_FOLDERS]),
+    "paper": (["p", "/a/b.c", "../p"], ["", *UNFIT_FOLDERS]),
     "models": ([{"a": {"path": "p"}}], [{}]),
     "tasks": ([{"a": {"scorer": "numeric"}}], [{}, {"a/b": {"scorer": "numeric"}}]),
     "models.tiny": ([{"path": "a/b", "revision": "0" * 40}], [{"path": "a/b", "revision": "0" * 39}]),
@@ -270,3 +296,63 @@ def test_a_name_that_is_a_key_elsewhere_confuses_no_message(
     (line,) = [line for line in str(caught.value).splitlines() if "allowed keys" in line]
     listed = set(line.split("allowed keys: ")[1].split(", "))
     assert keys <= listed and not others & listed
+
+
+@pytest.mark.parametrize("section", ["seeds", "seed of a run"])
+def test_every_seed_of_the_configuration_is_one_of_a_run(plain: World, section: str) -> None:
+    for seed, fits in ((0, True), (2**63 - 1, True), (-1, False), (2**63, False)):
+        try:
+            if section == "seeds":
+                parse_config(changed(plain, "seeds", [seed]), "some.yaml").grid()
+            else:
+                run_key("tiny", "arithmetic", "art", seed)
+        except ConfigError:
+            assert not fits
+        else:
+            assert fits
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: {c: 1}\na: 2\n", "the key 'a' is there twice.*line 3, column 1"),
+        ("methods:\n  art: {kind: art}\n  art: {kind: art}\n", "the key 'art' is there twice.*line 3, column 3"),
+        ('{"a": 1, "a": 2}', "the key 'a' is there twice.*line 1"),
+        ("a: [{b: {c: 1, 'c': 2}}]", "the key 'c' is there twice"),
+        ("a: " + "9" * 5000, "not YAML: .*digits"),
+        ("a: !!int x", "not YAML: .*'x'"),
+        ("a: " + "[" * 3000, "nested too deep"),
+        ("a: 2020-13-45", "not YAML: month"),
+        ("a: {[b]: 1}", "not YAML: .*unhashable"),
+        ("a: !!python/object:os.system {}", "not YAML: .*python"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_yaml_that_cannot_be_read_or_has_a_key_twice_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"(?s)^{re.escape(str(path))}: .*{message}") as caught:
+        load_config(path)
+    assert len(str(caught.value)) < 7000
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_bytes(b"name: \xff")
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: not YAML: .*utf-8"):
+        load_config(path)
+
+
+def test_a_message_quotes_a_large_value_in_short(plain: World) -> None:
+    large = ["x" * 10_000]
+    for _ in range(12):
+        large = [large] * 9  # a few lists that show themselves as many gigabytes
+    with pytest.raises(ConfigError, match=r"\.\.\.") as caught:
+        parse_config(changed(plain, "name", large), "some.yaml")
+    assert len(str(caught.value)) < 10_000
+
+
+def test_merged_keys_may_be_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb: &b {<<: *a, x: 3}\nc: {<<: [*a, *b], x: 4}\n")
+    assert read_yaml(path) == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}, "c": {"x": 4, "y": 2}}
