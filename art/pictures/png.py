@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+import struct
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +28,11 @@ MID_GREY = 128
 COMPRESS_LEVEL = 9
 """The one fixed encoder setting; everything else is Pillow's default, and no metadata is written."""
 
-_START, _END = b"\x89PNG\r\n\x1a\n", b"\x00\x00\x00\x00IEND\xaeB`\x82"
-_READABLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+_START = b"\x89PNG\r\n\x1a\n"
+# The chunks that say what the pixels are.  Others (texts, times, colour profiles) change nothing for us, and Pillow
+# refuses whole pictures for some of them.
+_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_GREY = 0
 
 
 class ImageError(ArtError):
@@ -77,7 +82,7 @@ def decode_png(path: Path, size: int) -> Levels:
     Grey and palette pictures become RGB; transparent parts are laid over mid-grey.
 
     Raises:
-        ImageError: the file is missing, truncated or damaged, not a PNG, of another size, or of 16 bits.
+        ImageError: the file is missing, truncated or damaged, not a PNG, of another size, or of 16 bits a channel.
     """
     try:
         content = path.read_bytes()
@@ -85,19 +90,59 @@ def decode_png(path: Path, size: int) -> Levels:
         raise ImageError(f"{path}: cannot be read: {error.strerror}") from None
     if not content.startswith(_START):
         raise ImageError(f"{path}: not a PNG")
-    if _END not in content:  # Pillow accepts a missing end mark
-        raise ImageError(f"{path}: truncated or damaged PNG: no end mark")
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            image.verify()  # all checksums
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            image.load()
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error, ... on damaged files
+        chunks = _chunks(content)
+        (_, header), *_ = chunks
+        width, height, depth, colours = struct.unpack(">IIBB3x", header)
+    except (ValueError, struct.error) as error:
         raise ImageError(f"{path}: truncated or damaged PNG: {error}") from None
-    if image.size != (size, size):
-        raise ImageError(f"{path}: {image.width} x {image.height} pixels; wanted {size} x {size}")
-    if image.mode not in _READABLE_MODES:
-        raise ImageError(f"{path}: pixels of mode {image.mode}; wanted one of {', '.join(_READABLE_MODES)}")
+    if (width, height) != (size, size):  # before anything is decoded: a small file can hold a huge picture
+        raise ImageError(f"{path}: {width} x {height} pixels; wanted {size} x {size}")
+    if depth > 8:
+        raise ImageError(f"{path}: {depth} bits a channel; wanted at most 8")
+    try:
+        return _decoded(chunks, depth, colours)
+    except Exception as error:  # Pillow raises OSError, SyntaxError, AssertionError, ... on damaged files
+        raise ImageError(f"{path}: truncated or damaged PNG: {error}") from None
+
+
+def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Kind and data of each chunk that says what the pixels are, up to the end mark.
+
+    Raises:
+        ValueError, struct.error: a chunk is cut, or its checksum is wrong; the first or the last is of another kind.
+    """
+    found = []
+    position, kind = len(_START), b""
+    while kind != b"IEND":
+        if position == len(content):
+            raise ValueError("no end mark")
+        length, kind = struct.unpack_from(">I4s", content, position)
+        data = content[position + 8 : position + 8 + length]
+        (checksum,) = struct.unpack_from(">I", content, position + 8 + length)
+        if zlib.crc32(kind + data) != checksum:
+            raise ValueError(f"wrong checksum of chunk {kind!r}")
+        found.append((kind, data))
+        position += 12 + length
+    if found[0][0] != b"IHDR":
+        raise ValueError("no header")
+    return [(kind, data) for kind, data in found if kind in _PIXELS]
+
+
+def _decoded(chunks: list[tuple[bytes, bytes]], depth: int, colours: int) -> Levels:
+    content = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    with Image.open(io.BytesIO(_START + content), formats=["PNG"]) as image:
+        image.load()
+    if image.mode == "P":
+        entries, largest = len(dict(chunks)[b"PLTE"]) // 3, int(np.array(image).max())
+        if largest >= entries:
+            raise ValueError(f"a pixel has entry {largest} of a palette with {entries} entries, counted from 0")
+    if colours == _GREY and image.mode == "L" and "transparency" in image.info:
+        # Pillow scales the levels of 2 or 4 bits to 8, but not the one that the file calls transparent
+        top = 2**depth - 1
+        image.info["transparency"] = (image.info["transparency"] & top) * 255 // top
     if not image.has_transparency_data:
         return np.array(image.convert("RGB"))
     backdrop = Image.new("RGBA", image.size, (MID_GREY, MID_GREY, MID_GREY, 255))

@@ -1,7 +1,9 @@
 import io
 import re
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -118,8 +120,77 @@ def test_wrong_size_says_found_and_wanted(tmp_path: Path) -> None:
 def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     Image.new("I;16", (SIZE, SIZE)).save(path)
-    with pytest.raises(ImageError, match=r"x\.png: pixels of mode I;16; wanted one of 1, L, LA, "):
+    with pytest.raises(ImageError, match=r"x\.png: 16 bits a channel; wanted at most 8"):
         decode_png(path, SIZE)
+
+
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def written(path: Path, colours: int, depth: int, row: bytes, *others: tuple[bytes, bytes], size: int = 32) -> Path:
+    """A PNG of equal rows, written by hand: Pillow cannot write all of them."""
+    assert len(row) == size * CHANNELS[colours] * depth // 8
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, depth, colours, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress((b"\0" + row) * size))
+    between = b"".join(chunk(*other) for other in others)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + between + pixels + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("colours", [GREY, RGB, GREY_ALPHA, RGB_ALPHA])
+def test_sixteen_bits_of_every_colour_type_are_refused(tmp_path: Path, colours: int) -> None:
+    path = written(tmp_path / "x.png", colours, 16, b"\x12\xff" * 32 * CHANNELS[colours])
+    with pytest.raises(ImageError, match=r"x\.png: 16 bits a channel; wanted at most 8"):
+        decode_png(path, 32)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_grey_of_every_depth_lies_over_mid_grey(tmp_path: Path, depth: int) -> None:
+    top = 2**depth - 1
+    for level in {0, 1, top}:
+        row = bytes([sum(level << place for place in range(0, 8, depth))]) * (32 * depth // 8)
+        for transparent in {0, 1, top}:
+            path = written(tmp_path / "x.png", GREY, depth, row, (b"tRNS", struct.pack(">H", transparent)))
+            assert (decode_png(path, 32) == (128 if level == transparent else level * 255 // top)).all()
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ([], ""),
+        ([(b"PLTE", b"\1\2\3" * 2), (b"tRNS", b"\0" * 300)], ""),
+        ([(b"PLTE", b"\1\2\3" * 2)], "entry 2 of a palette with 2 entries"),
+    ],
+)
+def test_palettes_that_do_not_fit_are_refused(tmp_path: Path, others: list[tuple[bytes, bytes]], said: str) -> None:
+    path = written(tmp_path / "x.png", PALETTE, 8, b"\0\2" * 16, *others)
+    with pytest.raises(ImageError, match=rf"x\.png: truncated or damaged PNG: .*{said}"):
+        decode_png(path, 32)
+    good = written(tmp_path / "y.png", PALETTE, 8, b"\0\2" * 16, (b"PLTE", bytes(range(9))))
+    assert decode_png(good, 32)[0, :2].tolist() == [[0, 1, 2], [6, 7, 8]]
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"tEXt", b"iCCP", b"eXIf", b"gAMA", b"tIME", b"prVt"])
+@pytest.mark.parametrize("content", [b"", b"a\0\0" + zlib.compress(bytes(3_000_000)), b"\xff" * 50])
+def test_chunks_beside_the_pixels_change_nothing(tmp_path: Path, kind: bytes, content: bytes) -> None:
+    path = written(tmp_path / "x.png", RGB, 8, b"\1\2\3" * 32, (kind, content))
+    assert (decode_png(path, 32) == [1, 2, 3]).all()
+    path.write_bytes(path.read_bytes().replace(kind, kind[::-1]))
+    with pytest.raises(ImageError, match=r"x\.png: truncated or damaged PNG: wrong checksum"):
+        decode_png(path, 32)
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    header = struct.pack(">IIBBBBB", 13_000, 13_000, 8, RGB, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IEND", b""))  # no pixels at all
+    with pytest.raises(ImageError, match=r"x\.png: 13000 x 13000 pixels; wanted 32 x 32"):
+        decode_png(path, 32)
 
 
 def test_transparency_lies_over_mid_grey(tmp_path: Path) -> None:
