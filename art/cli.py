@@ -92,7 +92,8 @@ def split(
     from art.tasks.problem_files import write_problem_files
 
     with printed("art"):
-        write_problem_files(run(task, _task(load_config(config), task), source), out)
+        splits, left_out = run(task, _task(load_config(config), task), source)
+        write_problem_files(splits, out, dropped={"question_in_another_split": left_out})
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import itertools
 import json
@@ -37,7 +38,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
     with path.open("rb") as stream:  # in bytes only line feeds end a line, not U+2028 or the like
         for number, line in enumerate(stream, start=1):
             try:
-                yield f"{path}:{number}", json.loads(line.decode())
+                yield f"{path}:{number}", json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except json.JSONDecodeError as error:
                 raise RecordError(f"{path}:{number}: not JSON: {error}") from None
 
@@ -45,7 +46,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
 def _json(path: Path) -> Iterator[tuple[str, Any]]:
     """One JSON list; or JSON lines, since some data sets name those .json as well."""
     with path.open("rb") as stream:
-        listed = stream.read(1000).lstrip()[:1] == b"["
+        listed = stream.read(1000).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"["
     if not listed:
         yield from _json_lines(path)
         return

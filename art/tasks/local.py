@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from art.config.sections import SPLITS, Split, TaskSection
 from art.errors import ConfigError, RecordError
 from art.files import invalid, numbered_lines
-from art.store.problem import Problem, problem_id
+from art.store.problem import Problem, problem_id, text_hash
 
 
 def read_problems(path: Path) -> list[Problem]:
     """Read JSON lines with ``question`` and ``answer``, and any optional fields of ``Problem``.
 
-    Lines with the same content count once, so that no problem can be in two splits.
+    Lines with the same content count once.
 
     Raises:
         RecordError: the file cannot be read, or a line is not such a problem (file:line).
@@ -35,24 +35,32 @@ def read_problems(path: Path) -> list[Problem]:
     return list(found.values())
 
 
-def split(task: str, section: TaskSection, source: Path) -> dict[Split, list[Problem]]:
+def split(task: str, section: TaskSection, source: Path) -> tuple[dict[Split, list[Problem]], int]:
     """Shuffle with the task's seed and cut into splits of the configured sizes.
 
-    The test split is cut first, so that asking for more training problems does not change it.
+    The test split is cut first, so that asking for more training problems does not change it.  A problem is left out
+    where its question, but for case and white space, is in a split that is cut before its own.
+
+    Returns:
+        The splits, and how many problems were left out.
 
     Raises:
         ConfigError: the file holds fewer distinct problems than asked for.
     """
     problems = read_problems(source)
-    wanted = section.train + section.validation + section.test
-    if len(problems) < wanted:
-        raise ConfigError(
-            f"tasks.{task}: {wanted} problems were asked for (train + validation + test); "
-            f"{source} holds only {len(problems)} distinct ones"
-        )
+    wanted, found = section.train + section.validation + section.test, len(problems)
     random.Random(f"{task}/split/{section.seed}").shuffle(problems)
     splits: dict[Split, list[Problem]] = {}
+    left_out = 0
     for name in reversed(SPLITS):
         count = getattr(section, name)
-        splits[name], problems = problems[:count], problems[count:]
-    return {name: splits[name] for name in SPLITS}
+        splits[name], rest = problems[:count], problems[count:]
+        known = {text_hash(problem.question) for problem in splits[name]}
+        problems = [problem for problem in rest if text_hash(problem.question) not in known]
+        left_out += len(rest) - len(problems)
+    if sum(map(len, splits.values())) < wanted:
+        raise ConfigError(
+            f"tasks.{task}: {wanted} problems were asked for (train + validation + test); "
+            f"{source} holds only {found - left_out} distinct ones"
+        )
+    return {name: splits[name] for name in SPLITS}, left_out

@@ -24,6 +24,7 @@ LAYOUTS: tuple[Layout, ...] = (
 INSTRUCTION = "\n\nEnd your response with: Answer: <number>"
 """The instruction of the paper's authors; SVAMP uses it, too."""
 
+_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?", re.ASCII)
 _CALCULATOR = re.compile(r"<<[^>]*>>")
 
 
@@ -36,8 +37,11 @@ def convert(row: dict[str, Any]) -> tuple[str, Problem]:
     """The question and the problem; its solution is the published working without the calculator's annotations."""
     question, answer = text_of(row, "question"), text_of(row, "answer")
     working, mark, number = answer.rpartition("####")
-    number = number.strip().replace(",", "")
-    if not mark or not number:
-        raise RecordError("no '#### NUMBER' at the end of 'answer'")
+    number = number.strip()
+    if not mark or not _NUMBER.fullmatch(number):
+        raise RecordError(
+            "no '#### NUMBER' at the end of 'answer'; a number is digits, with or without a comma before each three"
+        )
+    number = number.replace(",", "")
     solution = f"{_CALCULATOR.sub('', working).strip()}\nAnswer: {number}"
     return question, make_problem(question + INSTRUCTION, number, solution=solution)

@@ -26,7 +26,7 @@ def question(number: int, **fields: Any) -> dict[str, Any]:
 
 def cut(source: Path, task: str = "halves", **numbers: int) -> dict[str, list[str]]:
     """Answers of each split, in order."""
-    made = split(task, section("numeric", None, **{**NUMBERS, **numbers}), source)
+    made, _ = split(task, section("numeric", None, **{**NUMBERS, **numbers}), source)
     return {part: [problem.answer for problem in problems] for part, problems in made.items()}
 
 
@@ -74,6 +74,29 @@ def test_as_many_as_there_are_can_be_had_and_no_more(source: Path) -> None:
     assert sum(map(len, cut(source, train=41).values())) == 60
     with pytest.raises(ConfigError, match=rf"tasks\.halves: 61 problems .* {source} holds only 60 distinct ones"):
         cut(source, train=42)
+
+
+def test_a_question_with_other_case_blanks_or_answer_is_in_one_split(tmp_path: Path) -> None:
+    twice = [question(n) for n in range(30)]
+    twice += [
+        {"question": f"  HALF of\t{2 * n}? ", "answer": f"{n}.0", **({"tools": [WEATHER]} if n % 2 else {})}
+        for n in range(30)
+    ]
+    source = write_lines(tmp_path / "mine.jsonl", twice)
+    made, left_out = split("halves", section("numeric", None, **NUMBERS), source)
+    assert {name: len(problems) for name, problems in made.items()} == NUMBERS
+    held = {name: {int(float(one.answer)) for one in problems} for name, problems in made.items()}
+    assert not held["train"] & held["test"] and not held["train"] & held["validation"]
+    assert not held["test"] & held["validation"]
+    assert 0 < left_out <= 30
+    with pytest.raises(ConfigError, match=rf"61 problems .* {source} holds only \d\d distinct ones"):
+        split("halves", section("numeric", None, **{**NUMBERS, "train": 42}), source)
+
+
+def test_a_byte_order_mark_at_the_beginning_is_no_part_of_the_first_line(source: Path) -> None:
+    before = read_problems(source)
+    source.write_bytes(b"\xef\xbb\xbf" + source.read_bytes())
+    assert read_problems(source) == before
 
 
 @pytest.mark.parametrize(

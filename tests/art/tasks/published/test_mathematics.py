@@ -75,6 +75,21 @@ def test_svamp_as_one_file_and_as_the_hubs_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "number"), [("7", "7"), ("-1,234.50", "-1234.50"), ("12345", "12345"), ("1,234,567", "1234567")]
+)
+def test_a_comma_before_each_three_digits_is_left_out(written: str, number: str) -> None:
+    assert gsm8k.convert({"question": "q", "answer": f"w\n#### {written}"})[1].answer == number
+
+
+@pytest.mark.parametrize(
+    "written", ["2,5", "1,2345", "12,34,567", "1234,567", "18.", "18%", "18 apples", "5:30", "", "-"]
+)
+def test_an_answer_that_is_no_number_is_refused(written: str) -> None:
+    with pytest.raises(RecordError, match="no '#### NUMBER' at the end of 'answer'"):
+        gsm8k.convert({"question": "q", "answer": f"w\n#### {written}"})
+
+
+@pytest.mark.parametrize(
     ("answer", "plain"), [(51.0, "51"), ("145", "145"), (0.5, "0.5"), (1e3, "1000"), (-2, "-2"), ("7.10", "7.1")]
 )
 def test_answers_of_svamp_are_plain_numbers(answer: object, plain: str) -> None:
