@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from art.errors import RecordError
 from art.files import Record, atomic_folder, read_record, write_json
 
 IMAGE, EMBEDDINGS, ADAPTER = "image.png", "prompt.safetensors", "adapter"
@@ -42,6 +43,12 @@ def read_artifact(folder: Path) -> Artifact:
     """Read ``artifact.json``.
 
     Raises:
-        RecordError: the file is missing or does not fit the schema.
+        RecordError: the file is missing or does not fit the schema, or it does not name a file that is there: the
+            model would answer without it.
     """
-    return read_record(folder / "artifact.json", Artifact)
+    artifact = read_record(folder / "artifact.json", Artifact)
+    named = {IMAGE: artifact.image_size is not None, EMBEDDINGS: artifact.embeddings, ADAPTER: artifact.adapter}
+    for name, known in named.items():
+        if not known and (folder / name).exists():
+            raise RecordError(f"{folder / 'artifact.json'}: does not name {name}, which is in the folder")
+    return artifact

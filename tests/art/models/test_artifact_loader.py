@@ -12,9 +12,11 @@ from safetensors.torch import load_file, save_file
 from tiny_world import World
 
 from art.errors import RecordError
+from art.files import read_json, write_json
 from art.models.artifact_loader import load_adapter_rank, load_prefix, overlay_adapter
 from art.models.policy import Policy
 from art.models.preprocessor import CheckpointError
+from art.store.artifact import read_artifact
 from art.store.workspace import Workspace
 
 
@@ -106,3 +108,24 @@ def test_a_soft_prompt_that_does_not_fit_is_named(world: World, tiny_policy: Pol
     wanted = re.escape(f"{path}: soft prompt of shape {shape}; wanted (4, 64)")
     with pytest.raises(CheckpointError, match=f"^{wanted}"):
         load_prefix(folder, 64, tiny_policy)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "file"),
+    [
+        ("image", "image_size", "image.png"),
+        ("embeddings", "embeddings", "prompt.safetensors"),
+        ("adapter", "adapter", "adapter"),
+    ],
+)
+def test_an_artifact_that_does_not_name_its_file_is_refused(
+    world: World, tiny_checkpoint: Path, kind: str, key: str, file: str
+) -> None:
+    """The bare model would be scored as the method's."""
+    folder = written(world, Policy(tiny_checkpoint), kind)
+    path = folder / "artifact.json"
+    content = read_json(path)
+    del content[key]
+    write_json(path, content)
+    with pytest.raises(RecordError, match=f"^{path}: does not name {file}, which is in the folder$"):
+        read_artifact(folder)
