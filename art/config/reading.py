@@ -65,24 +65,22 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except RecursionError:
         raise ConfigError(f"{path}: not YAML that can be read: nested too deep") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, a number that is too long or none at all
+    except Exception as error:  # not UTF-8, or whatever PyYAML raises on odd values
         raise ConfigError(f"{path}: not YAML: {error}") from None
 
 
 class _UniqueKeys(yaml.SafeLoader):
     """PyYAML itself lets the last of several equal keys win, in silence."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key, _ in node.value:
-            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
-            if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is there twice", key.start_mark
-                )
-            if name and key.tag != "tag:yaml.org,2002:merge":
-                seen.add(name)
-        return super().construct_mapping(node, deep)
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        seen: set[tuple[str, str]] = set()
+        for key in keys:
+            if (key.tag, key.value) in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.composer.ComposerError(None, None, f"the key {key.value!r} is there twice", key.start_mark)
+            seen.add((key.tag, key.value))
+        return node
 
 
 def _explain(fault: Any) -> str:

@@ -124,8 +124,8 @@ def _chunks(content: bytes) -> list[tuple[bytes, bytes]]:
             raise ValueError(f"wrong checksum of chunk {kind!r}")
         found.append((kind, data))
         position += 12 + length
-    if found[0][0] != b"IHDR":
-        raise ValueError("no header")
+    if [kind for kind, _ in found].count(b"IHDR") != 1 or found[0][0] != b"IHDR":
+        raise ValueError("not one header, at the beginning")
     return [(kind, data) for kind, data in found if kind in _PIXELS]
 
 

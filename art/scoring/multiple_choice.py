@@ -32,25 +32,29 @@ _PLAIN = str.maketrans("\uff08\uff09\uff3b\uff3d\uff1a\uff0e\uff0c\uff1b", "()[]
 _JOINT = r"(?: [,;/&+] | (?:or|and|nor|versus|vs)\b \.?+ )"
 # Of one letter of a list to the next; "and I" and an article ("A bird") are prose.
 _NEXT = r"""(?: (?i:option|choice)s?+ [ \t]++ )?+ [*_`]*+ (?: \\? [(\[] [ \t]*+ [A-Za-z] [ \t]*+ \\? [)\]] |
-    [B-HJ-Z](?![A-Za-z0-9'\u2019]) | A(?=[ \t]*+(?:[*_`.,;:)\]}]|$|\n)) )"""
+    [B-HJ-Z](?![A-Za-z0-9'\u2019]) | A(?=[ \t]*+(?:[*_`.,;:)\]}]|$|\n|is\b)) )
+    (?! [*_`]*+ [ \t]++ (?:is|was|would|cannot|can|could|does|has)\b )"""  # "(B), (A) is wrong" is no list
 _SINGLE = rf"(?! [*_`}}$]*+ [ \t]*+ (?: {_JOINT} [ \t]*+ )++ {_NEXT} )"
 _BRACKETED = rf"\\? [(\[] [\s*_`]*+ ([A-Za-z]) [\s*_`]*+ \\? [)\]] {_SINGLE}"
-_BARE = rf"""([A-Z]) {_SINGLE} (?! [ \t]++ [A-HJ-Z](?:[ \t.,;)]|$) | \.[ \t]*+[a-z] )
+_BARE = rf"""([A-Z]) {_SINGLE} (?! [ \t]++ [A-HJ-Z](?:[ \t.,;)]|$) | \.[a-z] )
     (?= [*_`)\]}}$".:,;!?] | [ \t]*+$ | [ \t]++ (?: \}} | (?:because|since|as)\b | [-\u2013\u2014]\s ) )"""
+_NO_INITIAL = r"""(?! [\s*_`"$]*+ [A-Z]\.[ \t]*+[a-z] )"""  # "is C. elegans"; but "Answer: C. a worm"
 _LETTER = rf"(?: {_BRACKETED} | {_BARE} )"
 
 _FORMS = tuple(
     re.compile(form, re.ASCII | re.MULTILINE | re.VERBOSE)
     for form in (
         rf"(?i: the\s++correct\s++answer\s++is ) [\s:*_`$]*+ {_BRACKETED}",
-        rf"""(?: (?<![A-Za-z]) (?i: answer|option|choice ) [*_`]*+ (?: \s++(?i:is)\b | [ \t]*+: ) | \\boxed\{{ )
+        rf"""(?: (?<![A-Za-z]) (?i: answer|option|choice ) [*_`]*+
+                (?: \s++(?i:is)\b {_NO_INITIAL} | [ \t]*+: ) | \\boxed\{{ )
             [\s:*_`"$]*+ (?: \\(?:boxed|text(?:bf)?|math(?:bf|rm))\{{ ){{0,3}}+ [ \t]*+
             (?: (?i:option|choice)\s++ )?+ [*_`]*+ {_LETTER}""",
         rf"\A \s*+ [*_`]*+ {_LETTER} [*_`).:]*+ \s*+ \Z",
     )
 )
 _LIST = re.compile(
-    rf"[ \t*_`}}$)\]\\]*+ (?: {_JOINT} [ \t]*+ )++ (?: (?i:option|choice)s?+ [ \t]++ )?+ [*_`$]*+ \Z", re.VERBOSE
+    rf"[ \t*_`}}$)\]\\]*+ (?: {_JOINT} [ \t]*+ )++ (?: (?i:option|choice)s?+ [ \t]++ )?+ [*_`$]*+ \Z",
+    re.VERBOSE,
 )
 # The prompt's own last line, in which X stands for the letter.
 _INSTRUCTION = re.compile(
@@ -89,12 +93,21 @@ def options(problem: Problem) -> set[str]:
     return set(ascii_uppercase[: max(last, ascii_uppercase.index(problem.answer) + 1)])
 
 
+def _name(found: re.Match[str]) -> str:
+    return found[found.lastindex or 0].upper()
+
+
 def _letter(completion: str, offered: Collection[str]) -> str | None:
     text = _INSTRUCTION.sub("", completion.translate(_PLAIN))
     for form in _FORMS:
         found = list(form.finditer(text))
-        joined = {one for pair in pairwise(found) for one in pair if _LIST.match(text, pair[0].end(), pair[1].start())}
-        letters = [one[one.lastindex or 0].upper() for one in found if one not in joined]
+        joined = {
+            one
+            for first, second in pairwise(found)
+            if _name(first) != _name(second) and _LIST.match(text, first.end(), second.start())
+            for one in (first, second)
+        }
+        letters = [_name(one) for one in found if one not in joined]
         if found:
             return next((letter for letter in reversed(letters) if letter in offered), None)
     return None

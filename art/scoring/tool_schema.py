@@ -59,7 +59,8 @@ def _default(schema: dict[str, Any]) -> Any:
 def kinds(schema: Any) -> set[str]:
     """Kinds of JSON value that the schema of an argument allows; empty where it allows all or does not say."""
     if isinstance(schema, dict) and isinstance(schema.get("allOf"), list):
-        parts = [each for part in schema["allOf"] if (each := kinds(part))]
+        own = {key: value for key, value in schema.items() if key != "allOf"}
+        parts = [each for part in (own, *schema["allOf"]) if (each := kinds(part))]
         return set.intersection(*parts) if parts else set()
     found: set[str] = set()
     for part in _alternatives(schema):

@@ -30,7 +30,7 @@ def read_problems(path: Path) -> list[Problem]:
             found.setdefault(name, Problem.model_validate({**fields, "id": name}))
         except ValidationError as error:
             raise invalid(f"{path}:{number}", error) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RecordError(f"{path}:{number}: not a problem with question and answer: {error!r}") from None
     return list(found.values())
 
@@ -39,7 +39,7 @@ def split(task: str, section: TaskSection, source: Path) -> tuple[dict[Split, li
     """Shuffle with the task's seed and cut into splits of the configured sizes.
 
     The test split is cut first, so that asking for more training problems does not change it.  A problem is left out
-    where its question, but for case and white space, is in a split that is cut before its own.
+    where the same is asked, but for case and white space, in a split that is cut before its own.
 
     Returns:
         The splits, and how many problems were left out.
@@ -55,12 +55,17 @@ def split(task: str, section: TaskSection, source: Path) -> tuple[dict[Split, li
     for name in reversed(SPLITS):
         count = getattr(section, name)
         splits[name], rest = problems[:count], problems[count:]
-        known = {text_hash(problem.question) for problem in splits[name]}
-        problems = [problem for problem in rest if text_hash(problem.question) not in known]
+        known = {_asked(problem) for problem in splits[name]}
+        problems = [problem for problem in rest if _asked(problem) not in known]
         left_out += len(rest) - len(problems)
     if sum(map(len, splits.values())) < wanted:
         raise ConfigError(
             f"tasks.{task}: {wanted} problems were asked for (train + validation + test); "
-            f"{source} holds only {found - left_out} distinct ones"
+            f"{source} holds only {found} distinct ones, {left_out} of which repeat a question of another split"
         )
     return {name: splits[name] for name in SPLITS}, left_out
+
+
+def _asked(problem: Problem) -> str:
+    """What a problem asks: its question, in its conversation and with its tools."""
+    return text_hash(problem.question) + text_hash(json.dumps([problem.messages, problem.tools], default=str))

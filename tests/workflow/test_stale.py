@@ -85,7 +85,7 @@ CHANGES: list[tuple[str, Any, tuple[str, ...]]] = [
         ("generated tool_call", "seed_picture tool_call", *runs(".* tool_call .*")),
     ),
     ("tasks.arithmetic.scorer", "multiple_choice", ARITHMETIC),
-    ("tasks.arithmetic.train", 9, ARITHMETIC),
+    ("tasks.arithmetic.train", 91, ARITHMETIC),
     ("tasks.arithmetic.validation", 9, ARITHMETIC),
     ("tasks.arithmetic.test", 9, ARITHMETIC),
     ("tasks.arithmetic.seed", 9, ARITHMETIC),

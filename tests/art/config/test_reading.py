@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tiny_world import World
 
 from art.config.experiment import Config
@@ -326,6 +327,10 @@ def test_every_seed_of_the_configuration_is_one_of_a_run(plain: World, section: 
         ("a: {[b]: 1}", "not YAML: .*unhashable"),
         ("a: !!python/object:os.system {}", "not YAML: .*python"),
         ("a: [", "not YAML"),
+        ('a: !!int ""', "not YAML"),
+        ("a: !!bool q", "not YAML"),
+        ("a: !!timestamp q", "not YAML"),
+        ("!!map [a]", "not YAML"),
     ],
 )
 def test_yaml_that_cannot_be_read_or_has_a_key_twice_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -355,4 +360,7 @@ def test_a_message_quotes_a_large_value_in_short(plain: World) -> None:
 def test_merged_keys_may_be_written_over(tmp_path: Path) -> None:
     path = tmp_path / "some.yaml"
     path.write_text("a: &a {x: 1, y: 2}\nb: &b {<<: *a, x: 3}\nc: {<<: [*a, *b], x: 4}\n")
+    deep = tmp_path / "deep.yaml"
+    deep.write_text("b: &b {k: 1}\nd:\n  x: &x\n    <<: *b\n    k: 2\ny:\n  <<: *x\n")
+    assert read_yaml(deep) == yaml.safe_load(deep.read_text())
     assert read_yaml(path) == {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}, "c": {"x": 4, "y": 2}}

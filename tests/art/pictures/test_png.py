@@ -193,6 +193,13 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
         decode_png(path, 32)
 
 
+def test_a_second_header_is_refused(tmp_path: Path) -> None:
+    header = (b"IHDR", struct.pack(">IIBBBBB", 32, 32, 8, RGB, 0, 0, 0))
+    path = written(tmp_path / "x.png", RGB, 8, b"\1\2\3" * 32, header)
+    with pytest.raises(ImageError, match="not one header"):
+        decode_png(path, 32)
+
+
 def test_transparency_lies_over_mid_grey(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     image = Image.new("RGBA", (SIZE, SIZE), (255, 0, 0, 0))

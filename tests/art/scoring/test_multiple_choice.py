@@ -93,6 +93,16 @@ def problem(answer: str = "B", question: str = QUESTION) -> Problem:
         ("The answer is B, and I am sure", "B"),
         # an initial
         ("The correct answer is C. elegans", None),
+        ("Answer: B. a worm", "B"),
+        ("Answer: **B. a worm**", "B"),
+        ("The answer is: B. a worm", "B"),
+        ("The correct answer is (B); (A) is false.", "B"),
+        ("The correct answer is (B), (A) is wrong because of it", "B"),
+        ("The answer is A, B is wrong", "A"),
+        ("\\boxed{B}, \\boxed{B}", "B"),
+        ("\\boxed{B} or \\boxed{B}", "B"),
+        ("\\boxed{A} or \\boxed{B}", None),
+        ("The correct answer is (A) or the correct answer is (B)", None),
         ("Answer: E.coli", None),
         ("Answer: A. Amnion", "A"),
         # brackets of other kinds, full width, blanks

@@ -35,6 +35,7 @@ def test_names_of_types(kind: str, name: str) -> None:
         ({"allOf": [{"type": "string"}]}, {"string"}),
         ({"allOf": [{"type": ["string", "null"]}, {"description": "more"}, {"type": "string"}]}, {"string"}),
         ({"allOf": [{"description": "more"}]}, set()),
+        ({"type": "integer", "allOf": [{"minimum": 0}]}, {"number"}),
         # all kinds, or a schema that cannot be read
         ({}, set()),
         ({"type": "any"}, set()),
