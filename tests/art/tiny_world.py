@@ -62,6 +62,16 @@ class World:
         return {name: {**data.get(name, {}), **sections.get(name, {})} if name in sections else data[name]
                 for name in {**data, **sections}}  # fmt: skip
 
+    def changed(self, key: str, value: Any) -> dict[str, Any]:
+        """The configuration as plain data, with the dotted key set."""
+        data = Config.model_validate(self.mapping()).model_dump(mode="json", exclude_defaults=True)
+        *path, last = key.split(".")
+        place = data
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+        return data
+
     def config(self, **sections: dict[str, Any]) -> Config:
         """The validated configuration."""
         return parse_config(self.mapping(**sections), "test")

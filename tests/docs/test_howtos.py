@@ -12,24 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from dag_project import COPIED
 from PIL import Image, ImageChops
 
 from art.files import read_records
 from art.store.problem import Problem
 
 ROOT = Path(__file__).parents[2]
-COPIED = (
-    "Snakefile",
-    "environment.yml",
-    "workflow",
-    "profiles",
-    "config",
-    "art",
-    "analysis",
-    "pretraining",
-    "paper/paper.typ",
-    "paper/references.bib",
-)
 
 
 class Block(NamedTuple):

@@ -31,7 +31,7 @@ def loaded(*files: str) -> set[str]:
 
 # The configuration, whose values count one by one.
 SETTINGS = {str(path.relative_to(ROOT)) for path in (ROOT / "art/config").glob("*.py")}
-RUNS, FAMILY = "results/smoke/runs/tiny-1m", "art/models/policy.py"
+RUNS = "results/smoke/runs/tiny-1m"
 
 
 @pytest.mark.parametrize(

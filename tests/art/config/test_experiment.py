@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pydantic import ValidationError
 from tiny_world import World
 
-from art.config.experiment import Config
 from art.config.methods import TRAINED_KINDS
 from art.config.reading import parse_config
 from art.config.sections import TaskSection
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("plain"))
-
-
-def changed(world: World, key: str, value: Any) -> dict[str, Any]:
-    """The mapping with the dotted key set."""
-    data = Config.model_validate(world.mapping()).model_dump(mode="json", exclude_defaults=True)
-    *path, last = key.split(".")
-    place = data
-    for part in path:
-        place = place.setdefault(part, {})
-    place[last] = value
-    return data
 
 
 def test_grid_and_seeds(plain: World) -> None:
@@ -60,7 +41,7 @@ def test_kinds_that_are_trained() -> None:
 
 @pytest.mark.parametrize("section", ["models", "tasks", "methods"])
 def test_an_entry_that_is_null_is_taken_away(plain: World, section: str) -> None:
-    config = parse_config(changed(plain, f"{section}.other", None), "test")
+    config = parse_config(plain.changed(f"{section}.other", None), "test")
     assert config == plain.config() and "other" not in getattr(config, section)
 
 

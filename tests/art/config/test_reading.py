@@ -10,26 +10,8 @@ import pytest
 import yaml
 from tiny_world import World
 
-from art.config.experiment import Config
 from art.config.reading import load_config, parse_config, read_yaml, run_key
 from art.errors import ConfigError
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("plain"))
-
-
-def changed(world: World, key: str, value: Any) -> dict[str, Any]:
-    """The mapping with the dotted key set."""
-    data = Config.model_validate(world.mapping()).model_dump(mode="json", exclude_defaults=True)
-    *path, last = key.split(".")
-    place = data
-    for part in path:
-        place = place.setdefault(part, {})
-    place[last] = value
-    return data
-
 
 BAD = [
     ("imag", {"size": 64}, ["imag", "{'size': 64}", "allowed keys", "image"]),
@@ -113,7 +95,7 @@ def test_a_bad_entry_is_named_with_its_value_and_what_is_allowed(
     plain: World, key: str, value: Any, parts: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_config(changed(plain, key, value), "some.yaml")
+        parse_config(plain.changed(key, value), "some.yaml")
     message = str(caught.value)
     assert message.startswith("some.yaml: ")
     assert [part for part in parts if part not in message] == []
@@ -216,13 +198,13 @@ BOUNDS: dict[str, tuple[list[Any], list[Any]]] = {
 def test_a_value_at_its_bound_is_taken_and_one_beyond_is_not(plain: World, key: str) -> None:
     allowed, refused = BOUNDS[key]
     for value in allowed:
-        data = changed(plain, key, value)
+        data = plain.changed(key, value)
         if key in ("models", "tasks"):
             data["methods"] = {name: {"kind": name} for name in ("no_image", "lora")}
         assert parse_config(data, "test").grid()
     for value in refused:
         with pytest.raises(ConfigError):
-            parse_config(changed(plain, key, value), "test")
+            parse_config(plain.changed(key, value), "test")
 
 
 @pytest.mark.parametrize(
@@ -237,12 +219,12 @@ def test_a_value_at_its_bound_is_taken_and_one_beyond_is_not(plain: World, key: 
 )
 def test_a_message_has_key_fault_and_value(plain: World, key: str, value: Any, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_config(changed(plain, key, value), "some.yaml")
+        parse_config(plain.changed(key, value), "some.yaml")
     assert str(caught.value) == f"some.yaml: {message}"
 
 
 def test_all_faults_are_reported_at_once(plain: World) -> None:
-    data = changed(plain, "image.size", "x")
+    data = plain.changed("image.size", "x")
     data["training"]["steps"] = -1
     with pytest.raises(ConfigError) as caught:
         parse_config(data, "some.yaml")
@@ -304,7 +286,7 @@ def test_every_seed_of_the_configuration_is_one_of_a_run(plain: World, section: 
     for seed, fits in ((0, True), (2**63 - 1, True), (-1, False), (2**63, False)):
         try:
             if section == "seeds":
-                parse_config(changed(plain, "seeds", [seed]), "some.yaml").grid()
+                parse_config(plain.changed("seeds", [seed]), "some.yaml").grid()
             else:
                 run_key("tiny", "arithmetic", "art", seed)
         except ConfigError:
@@ -353,7 +335,7 @@ def test_a_message_quotes_a_large_value_in_short(plain: World) -> None:
     for _ in range(12):
         large = [large] * 9  # a few lists that show themselves as many gigabytes
     with pytest.raises(ConfigError, match=r"\.\.\.") as caught:
-        parse_config(changed(plain, "name", large), "some.yaml")
+        parse_config(plain.changed("name", large), "some.yaml")
     assert len(str(caught.value)) < 10_000
 
 

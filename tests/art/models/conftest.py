@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from processor_inputs import TASKS, StillProcessor
 from scaled_models import BUILDERS, build
+from transformers import AutoImageProcessor, AutoTokenizer
 
 from art.config.sections import ModelSection
 from art.models.families import load_policy
 from art.models.policy import Policy
+from art.store.problem import Problem
+from art.tasks.generated.problems import problems
 
 
 @pytest.fixture(scope="session", params=BUILDERS)
@@ -35,3 +39,18 @@ def double(section: ModelSection, policy: Policy, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch, "float", torch.float64)
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     return made
+
+
+@pytest.fixture(scope="module")
+def mixed() -> list[Problem]:
+    """Problems of all tasks, of different lengths."""
+    return [problem for task in TASKS for problem in problems(task, "test", 2, 0)]
+
+
+@pytest.fixture(scope="module")
+def processor(section: ModelSection) -> StillProcessor:
+    """The checkpoint's own processor, as transformers loads it."""
+    tokenizer = AutoTokenizer.from_pretrained(section.path)
+    return StillProcessor(
+        AutoImageProcessor.from_pretrained(section.path), tokenizer, None, chat_template=tokenizer.chat_template
+    )

@@ -2,44 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import pytest
 import torch
 from tiny_world import World
-from torch import Tensor
 
-from art.models.policy import Policy
-from art.models.prompt import Prefix
 from art.store.problem import Problem
 from art.training.groups import Group, evenly, stacked
-
-TEMPERATURE, RATE, BETAS, NORM, FLOOR, CAP = 0.7, 0.03, (0.8, 0.99), 0.02, 0.3, 1.5
-
-
-@dataclass(frozen=True)
-class Row:
-    """One completion of a minibatch."""
-
-    problem: Problem
-    tokens: list[int]
-    advantage: float
-    engine: Tensor
-
-
-def logprobs(policy: Policy, row: Row, prefix: Prefix) -> Tensor:
-    """Log-probabilities of a completion's tokens by one pass over prompt and completion."""
-    ids, slot, _ = policy.prompts.encode(row.problem, prefix)
-    whole = torch.tensor([*ids, *row.tokens])
-    inputs = policy.token_embeddings[whole]
-    if prefix.embeddings is not None:
-        inputs = inputs.index_put((torch.tensor(slot).nonzero().squeeze(1),), prefix.embeddings)
-    positions = torch.arange(len(whole)).expand(3, 1, -1)
-    hidden = policy.language_model(inputs_embeds=inputs[None], position_ids=positions, use_cache=False)
-    logits = hidden.last_hidden_state[0, len(ids) - 1 : -1] @ policy.token_embeddings.T
-    logits[:, policy.forbidden_tokens] = -math.inf
-    return (logits / TEMPERATURE).log_softmax(dim=-1)[torch.arange(len(row.tokens)), torch.tensor(row.tokens)]
 
 
 def group(some: Problem, first: int, width: int) -> Group:
